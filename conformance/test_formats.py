@@ -1,0 +1,339 @@
+"""Formats: what audio is accepted, and the shapes that a transcript comes back in."""
+
+import re
+import unicodedata
+from itertools import pairwise
+
+from soundcheck.contract import (
+    MAY,
+    MUST,
+    SHOULD,
+    Answer,
+    Answers,
+    Case,
+    Deployment,
+    Probe,
+    cases,
+    conforms,
+    normalised,
+    probes,
+    requirement,
+    transcription,
+    word_error_rate,
+)
+from soundcheck.contract.subtitles import Cue, parse_subtitles
+
+SUBTITLES = ("srt", "vtt")
+
+NINE = ("flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "wav", "webm")
+WAVE_VARIANTS = (
+    "8bit",
+    "24bit",
+    "float32",
+    "8khz",
+    "48khz",
+    "stereo",
+    "5.1",
+    "extensible",
+)
+WER_MARGIN = 0.10
+"""How much worse than its WAV twin a clip may be recognised: lossy codecs cost a little."""
+
+TWIN = transcription("sentence.wav", language="en")
+JSON = transcription("speech-10s.wav", language="en")
+VERBOSE = transcription("speech-10s.wav", language="en", response_format="verbose_json")
+
+
+def _in_format(response_format: str) -> Probe:
+    return transcription("speech-10s.wav", language="en", response_format=response_format)
+
+
+@requirement(
+    "formats/nine-accepted",
+    MUST,
+    source="OAS CreateTranscriptionRequest.file; Privatemode speech-to-text page 1.30",
+    killed_by=[*(f"refuses-{extension}" for extension in NINE), "garbles-mp3"],
+    draft=["STT-FORMAT-001"],
+)
+@cases(*(Case(extension, clip=f"sentence.{extension}") for extension in NINE))
+@probes(lambda case: {"answer": transcription(case.clip, language="en"), "twin": TWIN})
+def test_each_documented_format_is_accepted(answers: Answers, case: Case) -> None:
+    """Each of the nine documented formats is accepted and transcribed as well as its WAV twin."""
+    _as_good_as_twin(answers)
+
+
+@requirement(
+    "formats/ogg-opus",
+    MAY,
+    source="OpenAI's error text lists oga",
+    killed_by=["refuses-ogg-opus"],
+    draft=["STT-FORMAT-002"],
+)
+@cases(Case("ogg", value="sentence.ogg"), Case("oga", value="sentence.oga"))
+@probes(
+    lambda case: {
+        "answer": transcription("sentence-opus.ogg", filename=case.value, language="en"),
+        "twin": TWIN,
+    }
+)
+def test_ogg_opus_is_accepted(answers: Answers, case: Case) -> None:
+    """Opus in Ogg is accepted, named .ogg or .oga."""
+    _as_good_as_twin(answers)
+
+
+@requirement(
+    "formats/mpeg-program-stream",
+    MAY,
+    source="IANA video/mpeg; the documents list mpeg without saying which",
+    killed_by=["refuses-program-stream"],
+    draft=["STT-FORMAT-001"],
+)
+@probes(answer=transcription("sentence-program-stream.mpeg", language="en"), twin=TWIN)
+def test_an_mpeg_program_stream_is_accepted(answers: Answers) -> None:
+    """An MPEG program stream named .mpeg is accepted, not only MPEG audio under that name."""
+    _as_good_as_twin(answers)
+
+
+@requirement(
+    "formats/wave-variants",
+    SHOULD,
+    source="OAS file: wav; Fireworks' note on resampling",
+    killed_by=["refuses-wav-float"],
+    draft=["STT-FORMAT-003"],
+)
+@cases(*(Case(variant, clip=f"sentence-{variant}.wav") for variant in WAVE_VARIANTS))
+@probes(lambda case: {"answer": transcription(case.clip, language="en"), "twin": TWIN})
+def test_wave_variants_are_accepted(answers: Answers, case: Case) -> None:
+    """WAVE files of other sample formats, rates and channel layouts are accepted."""
+    answers.twin.ok()
+    answers.answer.ok()
+
+
+@requirement(
+    "formats/unknown-duration",
+    SHOULD,
+    source="laravel/ai#316; openwhispr#864",
+    killed_by=["refuses-unknown-duration"],
+    draft=["STT-FORMAT-004"],
+)
+@probes(answer=transcription("sentence-unknown-duration.webm", language="en"), twin=TWIN)
+def test_browser_recordings_are_accepted(answers: Answers) -> None:
+    """A WebM recording without a duration, as browsers make it, is accepted."""
+    _as_good_as_twin(answers)
+
+
+@requirement(
+    "formats/first-audio-track",
+    SHOULD,
+    source="Groq's speech-to-text page: the first audio track is transcribed",
+    killed_by=["second-audio-track", "refuses-video"],
+    draft=["STT-FORMAT-005"],
+)
+@cases(
+    Case("video", clip="sentence-video.mp4"),
+    Case("two-tracks", clip="sentence-two-tracks.mp4"),
+)
+@probes(lambda case: {"answer": transcription(case.clip, language="en"), "twin": TWIN})
+def test_the_first_audio_track_is_transcribed(answers: Answers, case: Case) -> None:
+    """An MP4 with video, or with two audio tracks, gives the speech of its first audio track."""
+    _as_good_as_twin(answers)
+
+
+@requirement(
+    "formats/mp3-tags",
+    SHOULD,
+    source="openai-python#333",
+    killed_by=["refuses-id3"],
+    draft=["STT-FORMAT-006"],
+)
+@cases(
+    Case("id3", clip="sentence-id3.mp3"),
+    Case("cover", clip="sentence-cover.mp3"),
+    Case("vbr", clip="sentence-vbr.mp3"),
+)
+@probes(lambda case: {"answer": transcription(case.clip, language="en"), "twin": TWIN})
+def test_tagged_mp3_is_accepted(answers: Answers, case: Case) -> None:
+    """An MP3 with an ID3v2 tag, cover art or a variable bit rate is accepted."""
+    _as_good_as_twin(answers)
+
+
+@requirement(
+    "formats/text-bare",
+    SHOULD,
+    source="openai-openapi#361; vllm#49095",
+    profiles=["openai"],
+    needs=["text"],
+    killed_by=["text-as-json", "text-quoted"],
+    draft=["STT-FORMAT-007"],
+)
+@probes(text=_in_format("text"), json=JSON)
+def test_text_is_a_bare_transcript(answers: Answers) -> None:
+    """With response_format=text the body is the bare transcript, typed text/plain."""
+    answer = answers.text.ok()
+    body = answer.decoded()
+    assert answer.media_type == "text/plain", f"the media type is {answer.media_type or 'missing'}"
+    assert not body.lstrip().startswith(('"', "{")), f"the body is not bare text: {body[:80]!r}"
+    assert body.strip() == answers.json.text.strip(), (
+        f"the body reads {body.strip()[:200]!r}, the json answer {answers.json.text[:200]!r}"
+    )
+
+
+@requirement(
+    "formats/text-consistent",
+    MUST,
+    source="vLLM 0.33 sends JSON, later versions text/plain; vllm#49095",
+    profiles=["vllm", "privatemode"],
+    needs=["text"],
+    killed_by=["text-json-mislabelled"],
+    draft=["STT-FORMAT-008"],
+)
+@probes(text=_in_format("text"))
+def test_text_is_consistently_parseable(answers: Answers) -> None:
+    """With response_format=text the media type tells what the body is: bare text or JSON with text."""
+    answer = answers.text.ok()
+    if answer.media_type == "application/json":
+        conforms(answer.object(), "transcription#json")
+        return
+    body = answer.decoded()
+    assert answer.media_type == "text/plain", f"the media type is {answer.media_type or 'missing'}"
+    assert not body.lstrip().startswith(('"', "{")), f"text/plain holds JSON: {body[:80]!r}"
+
+
+@requirement(
+    "formats/subtitles-valid",
+    MUST,
+    source="OAS AudioResponseFormat; W3C WebVTT; whisperx-api-server#4",
+    profiles=["openai"],
+    needs=["subtitles"],
+    killed_by=["subtitles-as-json", "srt-comma-missing", "vtt-without-header", "escaped-newlines"],
+    draft=["STT-FORMAT-009"],
+)
+@cases(*SUBTITLES)
+@probes(lambda case: {"subtitles": _in_format(case.id)})
+def test_subtitles_are_valid(answers: Answers, case: Case) -> None:
+    """An srt or vtt answer is a valid subtitle file with cues in the order of time."""
+    cues = _cues(answers.subtitles, case.id)
+    assert cues, "there are no cues although the audio holds speech"
+    for number, cue in enumerate(cues, start=1):
+        assert cue.start <= cue.end, f"cue {number} runs from {cue.start:g} s to {cue.end:g} s"
+        assert not cue.text.startswith('"'), f"cue {number} begins with a quote: {cue.text!r}"
+        assert "\\n" not in cue.text, f"cue {number} holds a literal backslash-n: {cue.text!r}"
+    for before, after in pairwise(cues):
+        assert after.start >= before.start, (
+            f"a cue at {after.start:g} s comes after one at {before.start:g} s"
+        )
+
+
+@requirement(
+    "formats/unsupported-refused",
+    MUST,
+    source="vLLM 0.33 refuses srt and vtt with 400; nextcloud/integration_openai#346",
+    profiles=["vllm", "privatemode"],
+    killed_by=["subtitles-500", "subtitles-as-json"],
+    draft=["STT-FORMAT-010"],
+)
+@cases(*SUBTITLES)
+@probes(lambda case: {"subtitles": _in_format(case.id)})
+def test_an_unsupported_format_is_refused_cleanly(answers: Answers, case: Case) -> None:
+    """Asked for subtitles, a deployment gives valid ones or a 4xx error, never another format."""
+    if answers.subtitles.status == 200:
+        _cues(answers.subtitles, case.id)
+    else:
+        conforms(answers.subtitles.refused().object(), "error#envelope")
+
+
+@requirement(
+    "formats/cues-agree-with-segments",
+    SHOULD,
+    source="OAS AudioResponseFormat: the same transcript in another form",
+    profiles=["openai"],
+    needs=["subtitles", "verbose_json", "segments"],
+    killed_by=["subtitle-times-shifted"],
+    draft=["STT-FORMAT-011"],
+)
+@cases(*SUBTITLES)
+@probes(lambda case: {"subtitles": _in_format(case.id), "verbose": VERBOSE})
+def test_cues_agree_with_segments(answers: Answers, case: Case) -> None:
+    """Subtitle cues tell the same as the segments of verbose_json, at the same times."""
+    cues = _cues(answers.subtitles, case.id)
+    body = answers.verbose.ok().object()
+    segments = body.get("segments")
+    assert isinstance(segments, list), "verbose_json has no array of segments"
+    if len(cues) == len(segments):
+        for number, (cue, segment) in enumerate(zip(cues, segments, strict=True), start=1):
+            apart = max(abs(cue.start - segment["start"]), abs(cue.end - segment["end"]))
+            assert apart <= 0.1, f"cue {number} is {apart:.2f} s away from its segment"
+        return
+    told = normalised(" ".join(cue.text for cue in cues))
+    assert told == normalised(answers.verbose.text), (
+        f"{len(cues)} cues and {len(segments)} segments tell different texts"
+    )
+
+
+@requirement(
+    "formats/non-ascii-text",
+    MUST,
+    source="OAS text: a string, so Unicode in every format",
+    killed_by=["latin1-text", "question-marks", "escaped-unicode"],
+    draft=["STT-FORMAT-012"],
+)
+@cases(
+    Case("german", clip="german.wav", value=("de", "LATIN")),
+    Case("russian", clip="russian.wav", value=("ru", "CYRILLIC")),
+    Case("chinese", clip="chinese.wav", value=("zh", "CJK")),
+)
+@probes(lambda case, deployment: _one_per_format(case, deployment))
+def test_non_ascii_text_survives(answers: Answers, case: Case) -> None:
+    """Speech in German, Russian and Chinese comes back in its own script, in every format."""
+    _, script = case.value
+    for name, answer in answers.items():
+        text = answer.text if answer.ok().media_type == "application/json" else _plain(answer)
+        if name in SUBTITLES:
+            text = " ".join(cue.text for cue in _cues(answer, name))
+        letters = [character for character in text if character.isalpha()]
+        own = [c for c in letters if unicodedata.name(c, "").startswith(script)]
+        assert letters, f"{name}: no letters in {text!r}"
+        assert len(own) >= 0.8 * len(letters), f"{name}: not in {script.title()} script: {text!r}"
+        broken = re.search(r"\N{REPLACEMENT CHARACTER}|\\u[0-9a-fA-F]{4}|[ÃÐÑ][\x80-\xbf]", text)
+        assert not broken, f"{name}: damaged characters in {text!r}"
+        assert not re.search(r"\w\?\w", text), f"{name}: letters replaced by ? in {text!r}"
+
+
+def _one_per_format(case: Case, deployment: Deployment) -> dict[str, Probe]:
+    """Return a probe for each response format that is claimed for the model under test."""
+    claimed = deployment.profile.claims(deployment.model)
+    formats = ["json"]
+    formats += [name for name in ("text", "verbose_json") if name in claimed]
+    formats += [name for name in SUBTITLES if "subtitles" in claimed]
+    language = case.value[0]
+    return {
+        name: transcription(case.clip, language=language, response_format=name) for name in formats
+    }
+
+
+def _as_good_as_twin(answers: Answers) -> None:
+    """Assert that a clip is transcribed, and hardly worse than the same speech as plain WAV."""
+    answer, twin = answers.answer, answers.twin
+    text = answer.text
+    assert text.strip(), "the text is empty although the audio holds speech"
+    spoken = answer.spoken.transcript
+    rate, bound = word_error_rate(spoken, text), word_error_rate(spoken, twin.text) + WER_MARGIN
+    assert rate <= bound, (
+        f"word error rate {rate:.2f}, its WAV twin's is {bound - WER_MARGIN:.2f}: {text!r}"
+    )
+
+
+def _cues(answer: Answer, kind: str) -> list[Cue]:
+    assert answer.ok().media_type != "application/json", f"{kind} was asked for: {answer.excerpt}"
+    try:
+        return parse_subtitles(answer.decoded(), kind)
+    except ValueError as error:
+        raise AssertionError(f"not valid {kind}: {error}") from None
+
+
+def _plain(answer: Answer) -> str:
+    """Return the body in its declared charset, UTF-8 without one."""
+    try:
+        return answer.body.decode(answer.charset or "utf-8")
+    except (UnicodeDecodeError, LookupError) as error:
+        raise AssertionError(f"the body is not in its charset: {error}") from None

@@ -1,0 +1,182 @@
+"""Models: the list of models, and what becomes of a name that is not on it."""
+
+from collections import Counter
+from typing import Any
+
+from soundcheck.contract import (
+    MUST,
+    SHOULD,
+    Answers,
+    Case,
+    Deployment,
+    NotObserved,
+    cases,
+    conforms,
+    get,
+    probes,
+    requirement,
+    transcription,
+)
+from soundcheck.contract.probe import MODELS
+
+UNKNOWN = "soundcheck-no-such-model"
+SHORT = transcription("hello.wav", language="en")
+
+
+@requirement(
+    "models/list",
+    MUST,
+    source="OAS ListModelsResponse",
+    killed_by=["models-not-list", "models-missing", "models-html"],
+    draft=["STT-MODELS-001"],
+)
+@probes(models=MODELS)
+def test_models_are_listed(answers: Answers) -> None:
+    """GET /models answers 200 with an object of type list and its array data."""
+    conforms(answers.models.ok().object(), "models#list")
+
+
+@requirement(
+    "models/entries-complete",
+    MUST,
+    source="OAS Model",
+    killed_by=["model-created-string", "model-id-duplicate"],
+    draft=["STT-MODELS-002"],
+)
+@probes(models=MODELS)
+def test_every_model_entry_is_complete(answers: Answers) -> None:
+    """Every listed model has a unique id, object model, an integer created and an owner."""
+    entries = _entries(answers)
+    for entry in entries:
+        conforms(entry, "models#model")
+    repeated = [name for name, times in Counter(e["id"] for e in entries).items() if times > 1]
+    assert not repeated, f"listed more than once: {', '.join(repeated)}"
+
+
+@requirement(
+    "models/tested-model-listed",
+    MUST,
+    source="Privatemode speech-to-text page 1.30, Available speech-to-text models; vLLM",
+    profiles=["vllm", "privatemode"],
+    killed_by=["model-not-listed"],
+    draft=["STT-MODELS-003"],
+)
+@probes(models=MODELS)
+def test_the_tested_model_is_listed(answers: Answers, deployment: Deployment) -> None:
+    """The model under test is on the list."""
+    listed = [entry.get("id") for entry in _entries(answers)]
+    assert deployment.model in listed, f"{deployment.model} is not among {listed}"
+
+
+@requirement(
+    "models/speech-models-marked",
+    SHOULD,
+    source="privatemode-public 1.40: WorkloadTaskTranscribe",
+    profiles=["privatemode"],
+    killed_by=["no-tasks"],
+    draft=["STT-MODELS-004"],
+)
+@probes(models=MODELS)
+def test_speech_models_are_marked(answers: Answers, deployment: Deployment) -> None:
+    """The entry of the model under test has the task transcribe."""
+    entry = next((e for e in _entries(answers) if e.get("id") == deployment.model), None)
+    assert entry is not None, f"{deployment.model} is not listed"
+    tasks = entry.get("tasks", "missing")
+    assert isinstance(tasks, list), f"tasks of {deployment.model} is {tasks!r}, not an array"
+    assert "transcribe" in tasks, f"the tasks of {deployment.model} are {tasks}"
+
+
+@requirement(
+    "models/marked-models-transcribe",
+    SHOULD,
+    source="privatemode-public 1.40: WorkloadTaskTranscribe",
+    profiles=["privatemode"],
+    killed_by=["listed-model-fails"],
+    draft=["STT-MODELS-005"],
+)
+@probes(
+    lambda deployment: {
+        entry.id: transcription("hello.wav", model=entry.id)
+        for entry in deployment.listed
+        if "transcribe" in entry.tasks
+    }
+)
+def test_marked_models_transcribe(answers: Answers) -> None:
+    """Every model with the task transcribe transcribes a short clip."""
+    if not answers:
+        raise NotObserved("no listed model has the task transcribe")
+    for model, answer in answers.items():
+        assert answer.status == 200, f"{model}: expected 200, got {answer.excerpt}"
+
+
+@requirement(
+    "models/unknown-model-refused",
+    MUST,
+    source="OAS CreateTranscriptionRequest.model; vLLM answers 404",
+    killed_by=["accepts-any-model", "unknown-model-500", "unknown-model-unnamed"],
+    draft=["STT-MODELS-006"],
+)
+@probes(unknown=transcription("hello.wav", model=UNKNOWN, language="en"), known=SHORT)
+def test_an_unknown_model_is_refused(answers: Answers) -> None:
+    """An unknown model gets 400 or 404 with an error that names it; a known one gets 200."""
+    answers.known.ok()
+    answer = answers.unknown
+    assert answer.status in (400, 404), f"expected 400 or 404, got {answer.excerpt}"
+    body = answer.object()
+    conforms(body, "error#envelope")
+    error = body["error"]
+    assert UNKNOWN in error["message"] or error.get("param") == "model", (
+        f"the error names neither the model nor the parameter: {error['message']!r}"
+    )
+
+
+@requirement(
+    "models/retrieve",
+    SHOULD,
+    source="OAS GET /models/{model}",
+    profiles=["openai"],
+    killed_by=["retrieve-model-missing", "retrieve-unknown-200"],
+    draft=["STT-MODELS-007"],
+)
+@probes(known=get("/models/{model}"), unknown=get(f"/models/{UNKNOWN}"))
+def test_a_model_can_be_retrieved(answers: Answers, deployment: Deployment) -> None:
+    """GET /models/{model} gives that model's entry; an unknown id gives 404 with an error."""
+    entry = answers.known.ok().object()
+    conforms(entry, "models#model")
+    assert entry["id"] == deployment.model, f"the entry's id is {entry['id']!r}"
+    assert answers.unknown.status == 404, f"expected 404, got {answers.unknown.excerpt}"
+    conforms(answers.unknown.object(), "error#envelope")
+
+
+@requirement(
+    "models/exact-names",
+    SHOULD,
+    source="vLLM compares names exactly",
+    killed_by=["model-case-insensitive", "model-name-trimmed"],
+    draft=["STT-MODELS-008"],
+)
+@cases("other-case", "trailing-space")
+@probes(
+    lambda case, deployment: {
+        "known": SHORT,
+        "variant": transcription(
+            "hello.wav", model=_variant(case.id, deployment.model), language="en"
+        ),
+    }
+)
+def test_model_names_match_exactly(answers: Answers, case: Case) -> None:
+    """A model name in another case or with a trailing space is refused as unknown."""
+    answers.known.ok()
+    answers.variant.refused()
+
+
+def _variant(kind: str, model: str) -> str:
+    return model + " " if kind == "trailing-space" else model.swapcase()
+
+
+def _entries(answers: Answers) -> list[dict[str, Any]]:
+    data = answers.models.ok().object().get("data")
+    assert isinstance(data, list), f"data is {data!r}, not an array"
+    for entry in data:
+        assert isinstance(entry, dict), f"a model entry is {entry!r}, not an object"
+    return data

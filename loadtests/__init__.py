@@ -1,0 +1,1 @@
+"""Load scenarios: locustfiles, one per question."""

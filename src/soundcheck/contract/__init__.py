@@ -1,0 +1,39 @@
+"""What a deployment must keep, and how that is found out: the vocabulary of the suites."""
+
+from soundcheck.contract.answer import Answer, Answers
+from soundcheck.contract.deployment import Deployment
+from soundcheck.contract.probe import Lane, Probe, get, transcription
+from soundcheck.contract.requirement import (
+    Case,
+    Requirement,
+    cases,
+    probes,
+    requirement,
+)
+from soundcheck.contract.schema import conforms
+from soundcheck.contract.verdict import MAY, MUST, SHOULD, NotObserved, Untestable, Verdict
+from soundcheck.contract.wording import normalised, word_error_rate
+
+__all__ = [
+    "MAY",
+    "MUST",
+    "SHOULD",
+    "Answer",
+    "Answers",
+    "Case",
+    "Deployment",
+    "Lane",
+    "NotObserved",
+    "Probe",
+    "Requirement",
+    "Untestable",
+    "Verdict",
+    "cases",
+    "conforms",
+    "get",
+    "normalised",
+    "probes",
+    "requirement",
+    "transcription",
+    "word_error_rate",
+]

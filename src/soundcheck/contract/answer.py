@@ -1,0 +1,166 @@
+"""Answers: exchanges as judges read them, with failures that explain themselves."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from soundcheck.audio import Clip
+from soundcheck.http.exchange import Exchange, Response
+
+EXCERPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One recorded exchange and the clip that it uploaded, if any.
+
+    Reading what is not there raises ``AssertionError`` with a sentence for the report.
+    """
+
+    exchange: Exchange
+    clip: Clip | None = None
+    model: str = ""
+
+    @property
+    def response(self) -> Response:
+        """Return the whole response; fails when the exchange broke off."""
+        if self.exchange.error is not None:
+            kind, message = self.exchange.error.kind, self.exchange.error.message
+            raise AssertionError(f"no complete answer ({kind}): {message}")
+        assert self.exchange.response is not None, "no answer"
+        return self.exchange.response
+
+    @property
+    def status(self) -> int:
+        """Return the HTTP status."""
+        return self.response.status
+
+    @property
+    def body(self) -> bytes:
+        """Return the body's bytes."""
+        return self.response.body
+
+    def header(self, name: str) -> str | None:
+        """Return the value of the first header called ``name``, in any case."""
+        wanted = name.lower()
+        return next((value for key, value in self.response.headers if key == wanted), None)
+
+    @property
+    def media_type(self) -> str:
+        """Return the media type in lower case and without parameters, ``""`` if none is given."""
+        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str | None:
+        """Return the declared charset in lower case, if one is declared."""
+        for parameter in (self.header("content-type") or "").split(";")[1:]:
+            key, _, value = parameter.partition("=")
+            if key.strip().lower() == "charset":
+                return value.strip().strip('"').lower()
+        return None
+
+    @property
+    def excerpt(self) -> str:
+        """Return the status, type and beginning of the body, for messages."""
+        text = self.response.body[: 4 * EXCERPT].decode("utf-8", "replace")
+        short = text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
+        return f"{self.status} {self.media_type or 'without a media type'}: {short!r}"
+
+    def ok(self) -> "Answer":
+        """Assert status 200 and return the answer."""
+        assert self.status == 200, f"expected 200, got {self.excerpt}"
+        return self
+
+    def refused(self) -> "Answer":
+        """Assert a client error (400 to 499) and return the answer."""
+        assert 400 <= self.status <= 499, f"expected a 4xx refusal, got {self.excerpt}"
+        return self
+
+    def decoded(self) -> str:
+        """Return the body as text; fails unless it is UTF-8."""
+        try:
+            return self.body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise AssertionError(f"the body is not UTF-8: {error}") from None
+
+    def json(self) -> Any:
+        """Return the body as strict JSON: UTF-8, no NaN or Infinity, no duplicate member."""
+        try:
+            return json.loads(
+                self.decoded(), parse_constant=_refuse_constant, object_pairs_hook=_unique
+            )
+        except (ValueError, RecursionError) as error:
+            raise AssertionError(f"the body is not strict JSON: {error}; {self.excerpt}") from None
+
+    def object(self) -> dict[str, Any]:
+        """Return the body as a JSON object."""
+        value = self.json()
+        assert isinstance(value, dict), f"the body is not a JSON object: {self.excerpt}"
+        return value
+
+    @property
+    def text(self) -> str:
+        """Return the string ``text`` of a successful JSON answer."""
+        body = self.ok().object()
+        assert "text" in body, f"the answer has no text: {self.excerpt}"
+        text = body["text"]
+        assert isinstance(text, str), f"text is {_kind(text)}, not a string"
+        return text
+
+    @property
+    def spoken(self) -> Clip:
+        """Return the clip that was uploaded; a probe without one is a mistake of the suite."""
+        if self.clip is None:
+            raise ValueError("this probe uploads no clip")
+        return self.clip
+
+
+class Answers(Mapping[str, Answer]):
+    """The answers to a judge's probes, by name, also as attributes."""
+
+    def __init__(self, answers: Mapping[str, Answer]) -> None:
+        self._answers = dict(answers)
+
+    def __getitem__(self, name: str) -> Answer:
+        """Return the answer to the probe called ``name``."""
+        return self._answers[name]
+
+    def __getattr__(self, name: str) -> Answer:
+        """Return the answer to the probe called ``name``."""
+        try:
+            return self._answers[name]
+        except KeyError:
+            raise AttributeError(f"no probe is called {name!r}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names in the order of the probes."""
+        return iter(self._answers)
+
+    def __len__(self) -> int:
+        """Return the number of answers."""
+        return len(self._answers)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise ValueError(f"the member {name!r} occurs twice")
+        members[name] = value
+    return members
+
+
+def _kind(value: object) -> str:
+    """Return what JSON calls the type of ``value``."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, (int, float)):
+        return "a number"
+    return "an array" if isinstance(value, list) else "an object"

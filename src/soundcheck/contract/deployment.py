@@ -1,0 +1,35 @@
+"""The deployment under test as the preflight found it."""
+
+from dataclasses import dataclass
+
+from soundcheck.contract.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """An entry of the deployment's own list of models."""
+
+    id: str
+    tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What is claimed (``profile``), what is tested (``model``) and what was seen.
+
+    ``listed`` is empty when the deployment has no readable list of models; ``dialect`` is the
+    one its errors are spoken in: ``openai``, ``vllm`` or ``unknown``.
+    """
+
+    profile: Profile
+    model: str
+    listed: tuple[ListedModel, ...] = ()
+    dialect: str = "unknown"
+
+    def model_for(self, needs: tuple[str, ...]) -> str | None:
+        """Return the model to probe for ``needs``, the one under test first.
+
+        ``None`` when the profile claims these capabilities for no model that is served.
+        """
+        served = (self.model, *(entry.id for entry in self.listed))
+        return next((m for m in served if self.profile.claims(m) >= set(needs)), None)

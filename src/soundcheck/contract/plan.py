@@ -1,0 +1,109 @@
+"""The plan: the distinct probes of the selected requirements, and what they will cost."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from soundcheck.contract.deployment import Deployment
+from soundcheck.contract.probe import Lane, Probe
+from soundcheck.contract.requirement import EFFORTS, Case, Requirement
+from soundcheck.contract.verdict import Level, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which requirements the user asked for: by id or area, and by effort."""
+
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    effort: str = "quick"
+
+    def reason_against(self, requirement: Requirement) -> str | None:
+        """Return why ``requirement`` is not selected, or ``None`` when it is."""
+        if self.only and not _named(requirement, self.only):
+            return "not named by --only"
+        if _named(requirement, self.without):
+            return "excluded by --without"
+        if EFFORTS.index(requirement.effort) > EFFORTS.index(self.effort):
+            return f"needs --effort {requirement.effort}"
+        return None
+
+
+def _named(requirement: Requirement, names: Iterable[str]) -> bool:
+    return any(name in (requirement.id, requirement.area, *requirement.draft) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One requirement (and case) as planned: its probes, or the verdict that needs none."""
+
+    requirement: Requirement
+    case: Case | None
+    level: Level
+    model: str = ""
+    probes: dict[str, Probe] | None = None
+    verdict: Verdict | None = None
+    reason: str = ""
+
+    def undecided(self, reason: str) -> "Entry":
+        """Return the entry as one that cannot be judged."""
+        return replace(self, verdict=Verdict.UNTESTABLE, reason=reason)
+
+
+def plan_entry(
+    requirement: Requirement, case: Case | None, selection: Selection, deployment: Deployment
+) -> Entry:
+    """Decide whether ``requirement`` is judged on ``deployment``, and by which probes."""
+    profile = deployment.profile
+    level = profile.levels.get(requirement.id, requirement.level)
+    entry = Entry(requirement, case, level)
+    if profile.requirements not in requirement.profiles:
+        reason = f"not part of the {profile.requirements} contract"
+        return replace(entry, verdict=Verdict.NOT_APPLICABLE, reason=reason)
+    if reason := selection.reason_against(requirement) or "":
+        return replace(entry, verdict=Verdict.NOT_SELECTED, reason=reason)
+    model = deployment.model_for(requirement.needs)
+    if model is None:
+        wanted = ", ".join(requirement.needs)
+        reason = f"no served model for which the profile claims {wanted}"
+        return replace(entry, verdict=Verdict.NOT_APPLICABLE, reason=reason)
+    probes = requirement.probes(case, deployment)
+    return replace(entry, model=model, probes={name: p.on(model) for name, p in probes.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Requests, seconds of audio and bytes uploaded."""
+
+    requests: int = 0
+    audio_s: float = 0.0
+    upload_bytes: int = 0
+
+    def to_json(self) -> dict[str, float]:
+        """Return the cost as reports state it, audio in minutes."""
+        return {
+            "requests": self.requests,
+            "audio_minutes": round(self.audio_s / 60, 3),
+            "upload_bytes": self.upload_bytes,
+        }
+
+    def plus(self, requests: int, audio_s: float, upload_bytes: int) -> "Cost":
+        """Return the sum of this cost and another."""
+        return Cost(
+            self.requests + requests, self.audio_s + audio_s, self.upload_bytes + upload_bytes
+        )
+
+
+def distinct(entries: Iterable[Entry]) -> dict[str, Probe]:
+    """Return every probe of ``entries`` once, by digest, in the order of the lanes."""
+    found = {probe.digest: probe for entry in entries for probe in (entry.probes or {}).values()}
+    lanes = list(Lane)
+    return dict(sorted(found.items(), key=lambda item: lanes.index(item[1].lane)))
+
+
+def cost_of(probes: Iterable[Probe], clip_cost: Callable[[str], tuple[float, int]]) -> Cost:
+    """Return the cost of ``probes``, given (seconds, bytes) of a clip by name."""
+    total = Cost()
+    for probe in probes:
+        clips = [clip_cost(name) for name in probe.clips]
+        total = total.plus(1, sum(s for s, _ in clips), sum(size for _, size in clips))
+    return total

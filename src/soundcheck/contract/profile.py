@@ -1,0 +1,192 @@
+"""Profiles: what a deployment claims, as data (``conformance/profiles/*.toml`` or a user's own)."""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from soundcheck import suites
+from soundcheck.contract.verdict import Level
+from soundcheck.errors import SoundcheckError
+
+CAPABILITIES = {
+    "text": "response_format=text",
+    "verbose_json": "response_format=verbose_json",
+    "segments": "segments with times in verbose_json",
+    "segment_statistics": "the ten members of a segment, none of them null",
+    "word_timestamps": "timestamp_granularities[]=word",
+    "subtitles": "response_format=srt and vtt",
+    "diarization": "response_format=diarized_json",
+    "logprobs": "include[]=logprobs",
+    "token_usage": "usage counted in tokens",
+}
+
+_LEVELS = ("MUST", "SHOULD", "MAY")
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "title": {"type": "string", "minLength": 1},
+        "extends": {"type": "string", "minLength": 1},
+        "requirements": {"enum": ["openai", "vllm", "privatemode"]},
+        "dialect": {"enum": ["openai", "vllm"]},
+        "levels": {"type": "object", "additionalProperties": {"enum": list(_LEVELS)}},
+        "models": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["capabilities"],
+                "properties": {
+                    "capabilities": {"type": "array", "items": {"enum": list(CAPABILITIES)}}
+                },
+            },
+        },
+    },
+}
+
+
+class ProfileError(SoundcheckError):
+    """A profile that cannot be used; the message names the file and the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a deployment claims.
+
+    ``requirements`` names the built-in contract whose rows apply; ``models`` maps patterns of
+    model names, first match first, to claimed capabilities; ``levels`` replaces levels by id.
+    """
+
+    name: str
+    title: str
+    requirements: str
+    dialect: str
+    models: dict[str, frozenset[str]] = field(default_factory=dict)
+    levels: dict[str, Level] = field(default_factory=dict)
+
+    def claims(self, model: str) -> frozenset[str]:
+        """Return the capabilities claimed for ``model``; none when no pattern matches."""
+        for pattern, capabilities in self.models.items():
+            if fnmatchcase(model.lower(), pattern.lower()):
+                return capabilities
+        return frozenset()
+
+
+def built_in() -> tuple[str, ...]:
+    """Return the names of the profiles that come with Soundcheck."""
+    return tuple(sorted(path.stem for path in _folder().glob("*.toml")))
+
+
+def load_profile(reference: str) -> Profile:
+    """Return the built-in profile called ``reference``, or the one in the file of that name.
+
+    Raises :class:`ProfileError` for a missing file, bad TOML, an unknown key or a bad value.
+    """
+    path = _find(reference, relative_to=Path.cwd())
+    document = _read(path, seen=())
+    missing = [key for key in ("title", "requirements", "dialect") if key not in document]
+    if missing:
+        raise ProfileError(
+            f'{path}: {", ".join(missing)} missing; set it or use extends = "openai"'
+        )
+    return Profile(
+        name=path.stem,
+        title=document["title"],
+        requirements=document["requirements"],
+        dialect=document["dialect"],
+        models={
+            pattern: frozenset(claim["capabilities"])
+            for pattern, claim in document.get("models", {}).items()
+        },
+        levels=dict(document.get("levels", {})),
+    )
+
+
+def _folder() -> Path:
+    return suites.folder("conformance") / "profiles"
+
+
+def _find(reference: str, relative_to: Path) -> Path:
+    if reference in built_in():
+        return _folder() / f"{reference}.toml"
+    if reference.endswith(".toml") and (path := relative_to / reference).is_file():
+        return path
+    if reference.endswith(".toml"):
+        raise ProfileError(f"no profile file at {reference}")
+    close = get_close_matches(reference, built_in(), n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(built_in())}"
+    raise ProfileError(
+        f"no profile called {reference!r}: {hint} (or give the path of a .toml file)"
+    )
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """Read, check and extend one profile; its own entries come before the inherited ones."""
+    if path in seen:
+        raise ProfileError(f"{path}: extends itself by way of {', '.join(p.name for p in seen)}")
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"{path}: not valid TOML: {error}") from error
+    _validate(document, path, text)
+    if "extends" not in document:
+        return document
+    parent = _read(_find(document.pop("extends"), path.parent), (*seen, path))
+    merged = parent | document
+    for table in ("models", "levels"):
+        own = document.get(table, {})
+        inherited = {key: value for key, value in parent.get(table, {}).items() if key not in own}
+        merged[table] = own | inherited
+    return merged
+
+
+def _validate(document: dict[str, Any], path: Path, text: str) -> None:
+    from jsonschema import Draft202012Validator
+
+    errors = sorted(Draft202012Validator(_SCHEMA).iter_errors(document), key=lambda e: list(e.path))
+    if not errors:
+        return
+    error = errors[0]
+    where = [str(step) for step in error.path if isinstance(step, str)]
+    message = error.message
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        unknown = next(key for key in error.instance if key not in known)
+        where.append(unknown)
+        close = get_close_matches(unknown, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+        message = f"unknown key {unknown!r}: {hint}"
+    raise ProfileError(f"{path}:{_line_of(text, where)}: {message}")
+
+
+def _line_of(text: str, where: list[str]) -> int:
+    """Return the line of ``text`` (TOML) that sets the entry at ``where``; 1 if it is not found.
+
+    The parser of the standard library gives no positions, so the headers are followed by hand.
+    """
+    table: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
+            table = _keys(header[1])
+            if table == where:
+                return number
+        elif (entry := re.match(r"\s*([^=#]+?)\s*=", line)) and where[
+            : len(table) + 1
+        ] == table + _keys(entry[1])[:1]:
+            return number
+    return 1
+
+
+def _keys(dotted: str) -> list[str]:
+    """Split a dotted TOML key into its parts, without their quotes."""
+    return [
+        part[0] or part[1] or part[2]
+        for part in re.findall(r"\"([^\"]*)\"|'([^']*)'|([\w-]+)", dotted)
+    ]

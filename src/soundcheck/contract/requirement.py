@@ -1,0 +1,136 @@
+"""Requirements: a rule, its source and its test in one place.
+
+A test becomes a requirement by three decorators: what is promised (:func:`requirement`), for which
+sub-cases (:func:`cases`), and which answers it reads (:func:`probes`). Its docstring's first
+sentence is the rule as reports state it.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from soundcheck.contract.deployment import Deployment
+from soundcheck.contract.probe import Probe
+from soundcheck.contract.verdict import Level
+
+Effort: TypeAlias = Literal["quick", "full", "deep"]
+EFFORTS: tuple[Effort, ...] = ("quick", "full", "deep")
+BUILT_IN = ("openai", "vllm", "privatemode")
+
+Judge = TypeVar("Judge", bound=Callable[..., None])
+ProbeSource: TypeAlias = Callable[..., Mapping[str, Probe]]
+
+_ID = re.compile(r"[a-z]+/[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A sub-case of a requirement: its name in reports, and what its probes and judge need."""
+
+    id: str
+    clip: str = ""
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One sentence that a deployment must, should or may keep, and how it is judged."""
+
+    id: str
+    level: Level
+    rule: str
+    source: str
+    profiles: tuple[str, ...]
+    needs: tuple[str, ...]
+    effort: Effort
+    killed_by: tuple[str, ...]
+    draft: tuple[str, ...]
+    test: str
+    cases: tuple[Case, ...] = ()
+    _probes: ProbeSource = field(default=dict, repr=False)
+
+    @property
+    def area(self) -> str:
+        """Return the part of the id before the slash: the chapter of the report."""
+        return self.id.partition("/")[0]
+
+    def probes(self, case: Case | None, deployment: Deployment) -> dict[str, Probe]:
+        """Return the probes of ``case`` by the names its judge knows them by."""
+        offered = {"case": case, "deployment": deployment}
+        wanted = inspect.signature(self._probes).parameters
+        return dict(self._probes(**{name: offered[name] for name in wanted}))
+
+
+def requirement(
+    identifier: str,
+    level: Level,
+    *,
+    source: str,
+    killed_by: Iterable[str],
+    profiles: Iterable[str] = BUILT_IN,
+    needs: Iterable[str] = (),
+    effort: Effort = "quick",
+    draft: Iterable[str] = (),
+) -> Callable[[Judge], Judge]:
+    """Make a test the judge of the requirement ``identifier`` (``area/words-of-the-rule``).
+
+    ``source`` says where the rule is written; ``killed_by`` names the faults of the reference that
+    fail it; ``profiles`` are the built-in contracts it belongs to; ``needs`` the capabilities
+    without which it is not applicable; ``draft`` its numbers in the first catalogue. Raises
+    ``ValueError`` for an identifier of another form or a test without a docstring.
+    """
+
+    def decorate(judge: Judge) -> Judge:
+        if not _ID.fullmatch(identifier):
+            raise ValueError(f"{identifier!r} is not of the form area/words-of-the-rule")
+        if not judge.__doc__:
+            raise ValueError(f"{judge.__name__} needs a docstring that states the rule")
+        source_file = Path(judge.__code__.co_filename)
+        paragraph = inspect.cleandoc(judge.__doc__).partition("\n\n")[0]
+        judge.__requirement__ = Requirement(  # type: ignore[attr-defined]
+            id=identifier,
+            level=level,
+            rule=" ".join(paragraph.split()),
+            source=source,
+            profiles=tuple(profiles),
+            needs=tuple(needs),
+            effort=effort,
+            killed_by=tuple(killed_by),
+            draft=tuple(draft),
+            test=f"{source_file.parent.name}/{source_file.name}::{judge.__name__}",
+            cases=getattr(judge, "__cases__", ()),
+            _probes=getattr(judge, "__probes__", dict),
+        )
+        return judge
+
+    return decorate
+
+
+def cases(*items: Case | str) -> Callable[[Judge], Judge]:
+    """Give a requirement sub-cases, each judged and reported by itself."""
+    resolved = tuple(Case(item) if isinstance(item, str) else item for item in items)
+
+    def decorate(judge: Judge) -> Judge:
+        judge.__cases__ = resolved  # type: ignore[attr-defined]
+        return judge
+
+    return decorate
+
+
+def probes(source: ProbeSource | None = None, **fixed: Probe) -> Callable[[Judge], Judge]:
+    """Say which probes a requirement reads: fixed, or a function of ``case`` and ``deployment``."""
+
+    def decorate(judge: Judge) -> Judge:
+        judge.__probes__ = source or (lambda: fixed)  # type: ignore[attr-defined]
+        return judge
+
+    return decorate
+
+
+def requirement_of(judge: object) -> Requirement | None:
+    """Return the requirement that ``judge`` decides, or ``None`` for an ordinary test."""
+    found = getattr(judge, "__requirement__", None)
+    return found if isinstance(found, Requirement) else None

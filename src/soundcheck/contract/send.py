@@ -1,0 +1,144 @@
+"""Sending the planned probes, lane by lane, each once per run folder."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import Any
+
+from filelock import FileLock
+
+from soundcheck.audio import Clip, Library
+from soundcheck.contract.answer import Answer
+from soundcheck.contract.plan import Cost
+from soundcheck.contract.probe import Lane, Probe
+from soundcheck.http.client import Client
+from soundcheck.http.exchange import Exchange
+from soundcheck.http.multipart import Field, Part, encode
+from soundcheck.http.store import Store
+
+
+class Sender:
+    """Sends probes to one deployment and records the exchanges.
+
+    A probe that the run folder already holds is read from there, so processes that share a
+    folder send each probe once between them.
+    """
+
+    def __init__(self, client: Client, store: Store, library: Library, jobs: int = 4) -> None:
+        self._client = client
+        self._store = store
+        self._library = library
+        self._jobs = jobs
+        self._stopped = threading.Event()
+        self._spent_lock = threading.Lock()
+        self.spent = Cost()
+        self.sent_clips: dict[str, Clip] = {}
+
+    def recorded(self, probe: Probe) -> bool:
+        """Tell whether the answer to ``probe`` is already in the run folder."""
+        return self._store.path(probe.digest).exists()
+
+    def answer(self, probe: Probe, model: str = "", *, timeout: float | None = None) -> Answer:
+        """Return the answer to ``probe``, sending it if nobody has yet."""
+        return Answer(
+            exchange=self._fetch(probe, timeout),
+            clip=self._library.clip(probe.clips[0]) if probe.clips else None,
+            model=model,
+        )
+
+    def send_all(self, probes: Iterable[Probe], progress: Callable[[Probe], None]) -> None:
+        """Send ``probes`` (in lane order); ``progress`` is told of each one done.
+
+        The shared lane runs up to ``jobs`` at a time, every other lane one at a time. On
+        ``KeyboardInterrupt`` nothing more is sent, what is in flight is dropped, and the
+        interrupt goes on to the caller.
+        """
+        waiting = list(probes)
+        for lane in Lane:
+            jobs = self._jobs if lane is Lane.SHARED else 1
+            self._send_lane([probe for probe in waiting if probe.lane is lane], jobs, progress)
+
+    def _send_lane(self, probes: list[Probe], jobs: int, progress: Callable[[Probe], None]) -> None:
+        with ThreadPoolExecutor(jobs, thread_name_prefix="send") as pool:
+            futures: dict[Future[Any], Probe] = {pool.submit(self._fetch, p): p for p in probes}
+            try:
+                for future in _as_done(futures):
+                    future.result()
+                    progress(futures[future])
+            except BaseException:
+                self._stopped.set()
+                self._client.close()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _fetch(self, probe: Probe, timeout: float | None = None) -> Exchange:
+        recorded = self._store.load(probe.digest)
+        if recorded is not None:
+            return recorded
+        with self._turn(probe):
+            recorded = self._store.load(probe.digest)
+            if recorded is not None:  # another process was faster
+                return recorded
+            return self._send(probe, timeout)
+
+    @contextmanager
+    def _turn(self, probe: Probe) -> Iterator[None]:
+        """Hold this probe's lock, and in a serial lane that of the whole lane too."""
+        own = self._store.path(probe.digest).with_suffix(".lock")
+        if probe.lane is Lane.SHARED:
+            with FileLock(own):
+                yield
+        else:
+            with FileLock(self._store.folder / "serial.lock"), FileLock(own):
+                yield
+
+    def _send(self, probe: Probe, timeout: float | None) -> Exchange:
+        body, headers, parts, seconds = None, probe.headers, [], 0.0
+        if probe.parts:
+            payloads = []
+            for part in probe.parts:
+                payload, description, length = self._payload(part)
+                payloads.append((part, payload))
+                parts.append(description)
+                seconds += length
+            body, content_type = encode(payloads)
+            headers = (("Content-Type", content_type), *headers)
+        exchange = self._client.send(
+            probe.method,
+            probe.path,
+            headers=headers,
+            body=body,
+            parts=tuple(parts),
+            digest=probe.digest,
+            lane=probe.lane.value,
+            timeout=timeout,
+        )
+        with self._spent_lock:
+            self.spent = self.spent.plus(1, seconds, len(body or b""))
+            if self._stopped.is_set():  # cut off by us, not by the deployment: no evidence
+                return exchange
+        return self._store.write(exchange)
+
+    def _payload(self, part: Part) -> tuple[bytes, dict[str, Any], float]:
+        if isinstance(part, Field):
+            return part.value.encode(), {"name": part.name, "value": part.value}, 0.0
+        clip = self._library.clip(part.clip)
+        description = {
+            "name": part.name,
+            "filename": part.filename,
+            "content_type": part.content_type,
+            "clip": clip.name,
+            "sha256": clip.sha256,
+            "size": clip.size,
+            "duration_s": clip.duration,
+        }
+        return clip.read(), description, clip.duration
+
+
+def _as_done(futures: Iterable[Future[Any]]) -> Iterator[Future[Any]]:
+    """Yield futures as they end, waking up often enough for an interrupt to get through."""
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+        yield from done

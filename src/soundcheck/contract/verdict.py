@@ -1,0 +1,73 @@
+"""Levels, and verdicts: of one case, of a requirement (its worst case) and of a whole run."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from soundcheck.errors import ExitCode
+
+Level: TypeAlias = Literal["MUST", "SHOULD", "MAY"]
+MUST: Level = "MUST"
+SHOULD: Level = "SHOULD"
+MAY: Level = "MAY"
+
+
+class Verdict(StrEnum):
+    """What was decided about a requirement, from good to bad as listed."""
+
+    NOT_SELECTED = "not-selected"
+    NOT_APPLICABLE = "not-applicable"
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    INFO = "info"
+    WARN = "warn"
+    WAIVED = "waived"
+    UNTESTABLE = "untestable"
+    ERROR = "error"
+    FAIL = "fail"
+
+    @property
+    def decided(self) -> bool:
+        """Tell whether the deployment's behaviour was judged."""
+        return self in DECIDED
+
+
+DECIDED = frozenset({Verdict.PASS, Verdict.INFO, Verdict.WARN, Verdict.WAIVED, Verdict.FAIL})
+
+_SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
+
+
+class NotObserved(Exception):
+    """Raised by a judge: the condition of a conditional rule never occurred."""
+
+
+class Untestable(Exception):
+    """Raised by a judge: something that only the user can supply is missing."""
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the worst of at least one verdict."""
+    return max(verdicts, key=_SEVERITY.__getitem__)
+
+
+def run_verdict(requirements: Iterable[tuple[str, Verdict]]) -> str:
+    """Return the verdict of a run from (level, verdict) of every requirement.
+
+    ``nonconformant`` when a MUST failed; ``incomplete`` when a MUST could not be decided or
+    nothing was decided at all; else ``conformant``.
+    """
+    pairs = list(requirements)
+    if any(verdict is Verdict.FAIL for _, verdict in pairs):
+        return "nonconformant"
+    undecided = {Verdict.UNTESTABLE, Verdict.ERROR}
+    if any(level == "MUST" and verdict in undecided for level, verdict in pairs):
+        return "incomplete"
+    return "conformant" if any(verdict.decided for _, verdict in pairs) else "incomplete"
+
+
+def exit_code(verdict: str, verdicts: Iterable[Verdict]) -> ExitCode:
+    """Return the exit code of a run from its verdict and those of its requirements."""
+    if verdict == "nonconformant":
+        return ExitCode.FAILED
+    if Verdict.ERROR in set(verdicts):
+        return ExitCode.INTERNAL
+    return ExitCode.OK if verdict == "conformant" else ExitCode.NO_VERDICT

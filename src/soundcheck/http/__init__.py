@@ -1,0 +1,1 @@
+"""Sending requests and recording what came back: facts only, no judgement."""

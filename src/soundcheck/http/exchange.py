@@ -1,0 +1,115 @@
+"""An exchange: one request and everything that came back for it, as recorded.
+
+All times are seconds after the exchange began; all sizes are bytes.
+"""
+
+import base64
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+SCHEMA = "soundcheck/exchange/1"
+
+ErrorKind: TypeAlias = Literal["refused", "reset", "timeout", "too-large", "protocol", "tls"]
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SentRequest:
+    """The request as it went out; ``parts`` describe clips by name, digest and size."""
+
+    method: str
+    url: str
+    headers: Headers
+    parts: tuple[dict[str, Any], ...]
+    body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer: ``chunks`` are (arrival time, length) pairs that cover ``body`` in order."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes
+    chunks: tuple[tuple[float, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When the last request byte left, the headers were in, and the answer was complete."""
+
+    sent_s: float | None
+    headers_s: float | None
+    done_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TransportError:
+    """Why the exchange did not end in a complete answer."""
+
+    kind: ErrorKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What was sent, what came back, when, and what went wrong on the way."""
+
+    digest: str
+    lane: str
+    attempts: int
+    started: str
+    request: SentRequest
+    response: Response | None
+    timing: Timing
+    error: TransportError | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``exchanges/<digest>.json`` holds."""
+        document: dict[str, Any] = {"schema": SCHEMA, **asdict(self)}
+        if self.response is not None:
+            document["response"]["body"] = _body_to_json(self.response.body)
+        return document
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Exchange":
+        """Rebuild an exchange from the document of :meth:`to_json`."""
+        request, response, error = document["request"], document["response"], document["error"]
+        return cls(
+            digest=document["digest"],
+            lane=document["lane"],
+            attempts=document["attempts"],
+            started=document["started"],
+            request=SentRequest(
+                **request
+                | {"headers": _pairs(request["headers"]), "parts": tuple(request["parts"])}
+            ),
+            response=response
+            and Response(
+                **response
+                | {
+                    "headers": _pairs(response["headers"]),
+                    "body": _body_from_json(response["body"]),
+                    "chunks": tuple((at, size) for at, size in response["chunks"]),
+                }
+            ),
+            timing=Timing(**document["timing"]),
+            error=error and TransportError(**error),
+        )
+
+
+def _pairs(headers: list[list[str]]) -> Headers:
+    return tuple((name, value) for name, value in headers)
+
+
+def _body_to_json(body: bytes) -> dict[str, str]:
+    """Keep UTF-8 readable and everything else exact."""
+    try:
+        return {"text": body.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(body).decode("ascii")}
+
+
+def _body_from_json(body: dict[str, str]) -> bytes:
+    return base64.b64decode(body["base64"]) if "base64" in body else body["text"].encode("utf-8")

@@ -1,0 +1,82 @@
+"""The one writer of exchanges: everything secret is taken out here, before it reaches the disk."""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from soundcheck.http.exchange import Exchange, Headers
+
+REDACTED = "[redacted]"
+SECRET_HEADERS = frozenset(
+    {"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie", "set-cookie"}
+)
+
+
+class Store:
+    """Exchanges in a folder, one JSON file per digest; ``secrets`` never get into it."""
+
+    def __init__(self, folder: Path, secrets: Iterable[str] = ()) -> None:
+        self.folder = folder
+        self._secrets = tuple(secret for secret in secrets if secret)
+
+    def path(self, digest: str) -> Path:
+        """Return where the exchange with ``digest`` is or would be."""
+        return self.folder / f"{digest}.json"
+
+    def load(self, digest: str) -> Exchange | None:
+        """Return the recorded exchange, or ``None`` when there is none yet."""
+        try:
+            return Exchange.from_json(json.loads(self.path(digest).read_bytes()))
+        except FileNotFoundError:
+            return None
+
+    def write(self, exchange: Exchange) -> Exchange:
+        """Store ``exchange`` without its secrets, and return it as stored."""
+        clean = self._redacted(exchange)
+        target = self.path(clean.digest)
+        partial = target.with_suffix(f".{os.getpid()}.part")
+        partial.write_text(json.dumps(clean.to_json(), ensure_ascii=False), encoding="utf-8")
+        partial.replace(target)
+        return clean
+
+    def _redacted(self, exchange: Exchange) -> Exchange:
+        request = replace(
+            exchange.request,
+            url=self._text(exchange.request.url),
+            headers=self._headers(exchange.request.headers),
+            parts=tuple(
+                {
+                    key: self._text(value) if isinstance(value, str) else value
+                    for key, value in part.items()
+                }
+                for part in exchange.request.parts
+            ),
+        )
+        response = exchange.response and replace(
+            exchange.response,
+            reason=self._text(exchange.response.reason),
+            headers=self._headers(exchange.response.headers),
+            body=self._bytes(exchange.response.body),
+        )
+        error = exchange.error and replace(
+            exchange.error, message=self._text(exchange.error.message)
+        )
+        return replace(exchange, request=request, response=response, error=error)
+
+    def _headers(self, headers: Headers) -> Headers:
+        return tuple(
+            (name, REDACTED if name in SECRET_HEADERS else self._text(value))
+            for name, value in headers
+        )
+
+    def _text(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, REDACTED)
+        return text
+
+    def _bytes(self, body: bytes) -> bytes:
+        for secret in self._secrets:
+            body = body.replace(secret.encode(), REDACTED.encode())
+        return body

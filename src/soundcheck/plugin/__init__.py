@@ -1,0 +1,112 @@
+"""The pytest plugin: ``pytest conformance --stt-url URL`` judges a deployment.
+
+Without ``--stt-url`` it does nothing but keep the suites' own fixtures known.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from soundcheck.contract import Answers, Case, Deployment
+
+SESSION = "soundcheck-session"
+"""The name under which a running :class:`~soundcheck.plugin.session.Session` is registered."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the ``--stt-`` options."""
+    group = parser.getgroup("soundcheck", "speech-to-text conformance (soundcheck)")
+    add = group.addoption
+    add("--stt-url", metavar="URL", help="base URL of the deployment, normally ending in /v1")
+    add("--stt-model", metavar="NAME", help="model under test (default: chosen from /models)")
+    add(
+        "--stt-profile",
+        metavar="NAME|FILE",
+        default="openai",
+        help="what the deployment claims: openai, vllm, privatemode or a .toml file",
+    )
+    add("--stt-api-key-env", metavar="VARIABLE", help="environment variable that holds the key")
+    add("--stt-out", metavar="DIR", help="run folder for run.json, exchanges and reports")
+    add("--stt-jobs", metavar="N", type=int, default=4, help="requests at a time (default 4)")
+    add("--stt-effort", choices=["quick", "full", "deep"], default="quick")
+    add("--stt-only", metavar="ID|AREA", action="append", default=[])
+    add("--stt-without", metavar="ID|AREA", action="append", default=[])
+    add("--stt-timeout", metavar="S", type=float, default=120.0, help="seconds per exchange")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start a session when a target is given."""
+    url = config.getoption("--stt-url")
+    if not url or config.pluginmanager.has_plugin(SESSION):
+        return
+    from soundcheck.errors import SoundcheckError
+    from soundcheck.plugin.session import WORKER_INPUT, Options, Session
+
+    try:
+        options = Options(
+            base_url=url,
+            model=config.getoption("--stt-model"),
+            profile=config.getoption("--stt-profile"),
+            api_key_env=config.getoption("--stt-api-key-env"),
+            out=Path(out) if (out := config.getoption("--stt-out")) else None,
+            jobs=config.getoption("--stt-jobs"),
+            effort=config.getoption("--stt-effort"),
+            only=tuple(config.getoption("--stt-only")),
+            without=tuple(config.getoption("--stt-without")),
+            timeout=config.getoption("--stt-timeout"),
+        )
+        worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+        if worker is not None:
+            session = Session.joining(options, Path(worker[WORKER_INPUT]))
+        else:
+            session = Session.starting(options)
+    except SoundcheckError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.pluginmanager.register(session, SESSION)
+    config.add_cleanup(session.close)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each case of a requirement its own test."""
+    from soundcheck.contract.requirement import requirement_of
+
+    rule = requirement_of(metafunc.function)
+    if rule is not None and rule.cases:
+        metafunc.parametrize("case", rule.cases, ids=[case.id for case in rule.cases])
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> "Case":
+    """Return the sub-case being judged."""
+    raise LookupError(f"{request.node.name} asks for a case but declares none")
+
+
+@pytest.fixture
+def answers(request: pytest.FixtureRequest) -> "Answers":
+    """Return the deployment's answers to the probes of the requirement."""
+    found: Answers = _session(request).answers(request.node)
+    return found
+
+
+@pytest.fixture
+def deployment(request: pytest.FixtureRequest) -> "Deployment":
+    """Return the deployment as the preflight found it."""
+    found: Deployment = _session(request).deployment
+    return found
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> "Callable[[str], None]":
+    """Return a function that adds a sentence to the result, whatever the verdict."""
+    remember: Callable[[str], None] = _session(request).notes_of(request.node).append
+    return remember
+
+
+def _session(request: pytest.FixtureRequest) -> Any:
+    session = request.config.pluginmanager.get_plugin(SESSION)
+    if session is None:
+        pytest.skip("no deployment to judge: give --stt-url URL")
+    return session

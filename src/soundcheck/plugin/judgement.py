@@ -1,0 +1,52 @@
+"""From the outcome of a judge to a result."""
+
+import pytest
+
+from soundcheck.contract.plan import Entry
+from soundcheck.contract.verdict import NotObserved, Untestable, Verdict
+from soundcheck.report.run import Result
+
+_BY_LEVEL = {"MUST": Verdict.FAIL, "SHOULD": Verdict.WARN, "MAY": Verdict.INFO}
+
+
+def judge(entry: Entry, raised: pytest.ExceptionInfo[BaseException] | None) -> tuple[Verdict, str]:
+    """Return the verdict on ``entry`` and why, from what its judge raised."""
+    if entry.verdict is not None:
+        return entry.verdict, entry.reason
+    if raised is None:
+        return Verdict.PASS, ""
+    error = raised.value
+    if isinstance(error, NotObserved):
+        return Verdict.NOT_APPLICABLE, f"not observed: {error}"
+    if isinstance(error, Untestable):
+        return Verdict.UNTESTABLE, str(error)
+    if isinstance(error, (AssertionError, pytest.fail.Exception)):
+        return _BY_LEVEL[entry.level], _reason(str(error))
+    if isinstance(error, pytest.skip.Exception):
+        return Verdict.NOT_APPLICABLE, str(error)
+    return Verdict.ERROR, f"{type(error).__name__}: {error} ({raised._getreprcrash() or ''})"
+
+
+def result_of(entry: Entry, verdict: Verdict, message: str, duration_s: float) -> Result:
+    """Return the result of one requirement (and case)."""
+    rule = entry.requirement
+    return Result(
+        id=rule.id,
+        area=rule.area,
+        level=entry.level,
+        verdict=verdict.value,
+        rule=rule.rule,
+        source=rule.source,
+        case=entry.case.id if entry.case else None,
+        message=message,
+        test=rule.test,
+        exchanges=tuple(dict.fromkeys(p.digest for p in (entry.probes or {}).values())),
+        effort=rule.effort,
+        duration_s=round(duration_s, 6),
+        draft=rule.draft,
+    )
+
+
+def _reason(text: str) -> str:
+    """Return the sentence of a failed assertion without pytest's own rendering below it."""
+    return text.partition("\nassert ")[0].strip()

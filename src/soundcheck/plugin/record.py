@@ -1,0 +1,101 @@
+"""From the results of a session to its run folder."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from soundcheck import __version__
+from soundcheck.contract import plan
+from soundcheck.contract.deployment import Deployment
+from soundcheck.contract.target import Target
+from soundcheck.contract.verdict import Verdict, run_verdict
+from soundcheck.report import write_reports
+from soundcheck.report.run import (
+    Cost,
+    Costs,
+    Dialect,
+    Result,
+    Run,
+    Tool,
+    count_requirements,
+    save_run,
+    worst,
+)
+from soundcheck.report.run import Target as RunTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a run states beside its results."""
+
+    target: Target
+    deployment: Deployment
+    effort: str
+    reference: bool
+    started: datetime
+    duration_s: float
+    planned: plan.Cost
+    spent: plan.Cost
+    notes: tuple[str, ...]
+    interrupted: bool
+
+
+def write_run(out: Path, facts: Facts, results: Sequence[Result]) -> None:
+    """Write ``run.json`` and every report derived from it to ``out``."""
+    save_run(out, _run(facts, results))
+    write_reports(out)
+
+
+def _run(facts: Facts, results: Sequence[Result]) -> Run:
+    profile, seen = facts.deployment.profile, facts.deployment.dialect
+    notes = facts.notes
+    if seen not in ("unknown", profile.dialect):
+        notes = (
+            f"the answers are in the {seen} dialect; the profile {profile.name} claims "
+            f"{profile.dialect}",
+            *notes,
+        )
+    verdict = run_verdict((r.level, Verdict(r.verdict)) for r in _by_requirement(results))
+    if facts.interrupted and verdict == "conformant":
+        verdict = "incomplete"
+    return Run(
+        tool=Tool(version=__version__, python=platform.python_version()),
+        target=RunTarget(
+            base_url=facts.target.base_url,
+            model=facts.deployment.model,
+            profile=profile.name,
+            api_key_env=facts.target.api_key_env,
+            reference=facts.reference,
+        ),
+        profile=profile.name,
+        effort=facts.effort,  # type: ignore[arg-type]  # one of the option's choices
+        dialect=Dialect(claimed=profile.dialect, detected=seen),  # type: ignore[arg-type]
+        started=facts.started.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        duration_s=round(facts.duration_s, 3),
+        verdict=verdict,  # type: ignore[arg-type]
+        notes=notes,
+        counts=count_requirements(results),
+        cost=Costs(planned=_cost(facts.planned), spent=_cost(facts.spent)),
+        results=tuple(results),
+    )
+
+
+def _by_requirement(results: Sequence[Result]) -> list[Result]:
+    """Return the worst result of each requirement."""
+    found: dict[str, Result] = {}
+    for result in results:
+        known = found.get(result.id, result)
+        found[result.id] = (
+            result if worst((result.verdict, known.verdict)) != known.verdict else known
+        )
+    return list(found.values())
+
+
+def _cost(cost: plan.Cost) -> Cost:
+    return Cost(
+        requests=cost.requests,
+        audio_minutes=round(cost.audio_s / 60, 3),
+        upload_bytes=cost.upload_bytes,
+    )

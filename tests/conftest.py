@@ -1,0 +1,98 @@
+"""What several parts of the tests share: servers that behave exactly as badly as they are told."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+Reply = Callable[[socket.socket, bytes], None]
+"""Answers one request: gets the connection and the request's head, sends what it likes."""
+
+
+class RawServer:
+    """A loopback server whose every connection is handled by one function."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self.requests: list[bytes] = []
+        self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._open.append(connection)
+            threading.Thread(target=self._handle, args=(connection,), daemon=True).start()
+
+    def _handle(self, connection: socket.socket) -> None:
+        with closing(connection):
+            try:
+                request = _read_request(connection)
+                if request:
+                    self.requests.append(request)
+                    self._reply(connection, request)
+            except OSError:
+                pass  # the client went away, as some tests want it to
+
+    def close(self) -> None:
+        """Stop listening and drop every connection."""
+        self._listener.close()
+        for connection in self._open:
+            connection.close()
+
+
+def _read_request(connection: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(65536)
+        if not piece:
+            return b""
+        data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next(
+        (
+            int(line.split(b":")[1])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length:")
+        ),
+        0,
+    )
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def plain(status: str, media_type: str, body: bytes) -> bytes:
+    """Return a whole response that closes its connection."""
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+@pytest.fixture
+def raw_server() -> Iterator[Callable[[Reply | bytes], RawServer]]:
+    """Return a function that starts a server which answers with fixed bytes or by a function."""
+    started: list[RawServer] = []
+
+    def start(reply: Reply | bytes) -> RawServer:
+        if isinstance(reply, bytes):
+            fixed = reply
+            server = RawServer(lambda connection, _: connection.sendall(fixed))
+        else:
+            server = RawServer(reply)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.close()

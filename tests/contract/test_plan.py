@@ -1,0 +1,75 @@
+"""The plan holds each distinct probe once, and says why a requirement has none."""
+
+from dataclasses import replace
+
+import pytest
+
+from soundcheck.contract import Deployment, Verdict, transcription
+from soundcheck.contract.catalogue import load_catalogue
+from soundcheck.contract.deployment import ListedModel
+from soundcheck.contract.plan import Cost, Entry, Selection, cost_of, distinct, plan_entry
+from soundcheck.contract.profile import load_profile
+
+OPENAI = load_profile("openai")
+WHISPER = Deployment(OPENAI, "whisper-1")
+BOTH = replace(WHISPER, listed=(ListedModel("whisper-1"), ListedModel("gpt-4o-transcribe")))
+CATALOGUE = {rule.id: rule for rule in load_catalogue()}
+
+
+def _plan(identifier: str, deployment: Deployment = WHISPER, **selection: object) -> Entry:
+    rule = CATALOGUE[identifier]
+    case = rule.cases[0] if rule.cases else None
+    return plan_entry(rule, case, Selection(**selection), deployment)  # type: ignore[arg-type]
+
+
+def test_a_capability_is_sought_among_the_listed_models() -> None:
+    """What the model under test lacks is probed on the first listed model that is claimed to have it."""
+    alone, together = _plan("schema/logprobs-consistent"), _plan("schema/logprobs-consistent", BOTH)
+    assert alone.verdict is Verdict.NOT_APPLICABLE
+    assert "logprobs" in alone.reason
+    assert together.model == "gpt-4o-transcribe"
+    assert _plan("schema/json-text", BOTH).model == "whisper-1"
+
+
+def test_rows_of_another_contract_do_not_apply() -> None:
+    """A requirement that the profile's contract does not hold is not applicable, and says so."""
+    entry = _plan("formats/text-consistent")
+    assert entry.verdict is Verdict.NOT_APPLICABLE
+    assert entry.probes is None
+
+
+@pytest.mark.parametrize(
+    ("selection", "selected"),
+    [
+        ({}, True),
+        ({"only": ("schema",)}, True),
+        ({"only": ("schema/json-text",)}, True),
+        ({"only": ("STT-SCHEMA-001",)}, True),
+        ({"only": ("models",)}, False),
+        ({"without": ("schema",)}, False),
+        ({"without": ("schema/strict-json",)}, True),
+    ],
+)
+def test_selection_by_id_area_and_draft(selection: dict[str, object], selected: bool) -> None:
+    """Requirements are chosen and left out by id, by area and by their draft number."""
+    entry = _plan("schema/json-text", **selection)
+    assert (entry.verdict is not Verdict.NOT_SELECTED) == selected
+    assert bool(entry.probes) == selected
+
+
+def test_levels_of_the_profile_stand() -> None:
+    """A level set in the profile replaces the catalogue's."""
+    softer = replace(WHISPER, profile=replace(OPENAI, levels={"schema/json-text": "MAY"}))
+    assert _plan("schema/json-text", softer).level == "MAY"
+    assert _plan("schema/json-text").level == "MUST"
+
+
+def test_equal_probes_are_sent_once_and_counted_once() -> None:
+    """The plan's cost is that of the distinct probes, in requests, seconds and bytes."""
+    probe = transcription("a.wav").on("m")
+    rule = CATALOGUE["schema/json-text"]
+    entries = [Entry(rule, None, "MUST", probes={"x": probe, "y": transcription("b.wav").on("m")})]
+    entries.append(Entry(rule, None, "MUST", probes={"z": transcription("a.wav").on("m")}))
+    found = distinct(entries)
+    assert len(found) == 2
+    assert cost_of(found.values(), lambda name: (1.5, 100)) == Cost(2, 3.0, 200)

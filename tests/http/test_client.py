@@ -1,0 +1,138 @@
+"""Whatever a server does, the client returns a record of it in bounded time and memory."""
+
+import socket
+import struct
+
+import pytest
+
+from soundcheck.http.client import KEPT_OF_ENDLESS, MAX_BODY, Client
+
+
+def test_a_whole_answer_is_recorded(raw_server) -> None:
+    """Status, headers, body and the arrival of every chunk are recorded, with the times in order."""
+
+    def reply(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Twice: a\r\nX-Twice: b\r\nContent-Length: 6\r\n\r\n")
+        connection.sendall(b"abc")
+        connection.sendall(b"def")
+
+    server = raw_server(reply)
+    with Client(server.base_url) as client:
+        exchange = client.send("GET", "/models", digest="d")
+    assert exchange.error is None
+    assert exchange.response is not None
+    assert exchange.response.status == 200
+    assert exchange.response.headers[:2] == (("x-twice", "a"), ("x-twice", "b"))
+    assert exchange.response.body == b"abcdef"
+    assert sum(size for _, size in exchange.response.chunks) == 6
+    times = [exchange.timing.headers_s, *(at for at, _ in exchange.response.chunks)]
+    assert times == sorted(times)
+    assert times[-1] <= exchange.timing.done_s
+
+
+def test_the_request_goes_out_as_given(raw_server) -> None:
+    """Method, path, own headers and body reach the server unchanged."""
+    server = raw_server(b"HTTP/1.1 204 No Content\r\n\r\n")
+    with Client(server.base_url + "/", headers=[("X-Tenant", "blue")]) as client:
+        client.send("POST", "/audio", headers=(("Content-Type", "text/x"),), body=b"\x00\xff")
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/audio HTTP/1.1\r\n")
+    assert b"X-Tenant: blue" in head
+    assert b"Content-Type: text/x" in head
+    assert b"Accept-Encoding: identity" in head
+    assert body == b"\x00\xff"
+
+
+def test_nobody_there_is_a_refused_connection() -> None:
+    """A port on which nothing listens gives an error of kind refused."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with Client(f"http://127.0.0.1:{port}/v1") as client:
+        exchange = client.send("GET", "/models")
+    assert exchange.response is None
+    assert exchange.error is not None
+    assert exchange.error.kind == "refused"
+
+
+def test_an_endless_answer_is_given_up(raw_server) -> None:
+    """An answer that does not stop is cut at a fixed size, and only its beginning is kept."""
+
+    def reply(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(4 * MAX_BODY // 2**20):
+            connection.sendall(b"x" * 2**20)
+
+    with Client(raw_server(reply).base_url) as client:
+        exchange = client.send("GET", "/models")
+    assert exchange.error is not None
+    assert exchange.error.kind == "too-large"
+    assert exchange.response is not None
+    assert len(exchange.response.body) == KEPT_OF_ENDLESS
+
+
+def test_a_silent_server_times_out(raw_server) -> None:
+    """No answer within the limit gives an error of kind timeout."""
+    server = raw_server(lambda connection, _: connection.recv(1))
+    with Client(server.base_url, timeout=0.05) as client:
+        exchange = client.send("GET", "/models")
+    assert exchange.error is not None
+    assert exchange.error.kind == "timeout"
+
+
+def test_a_dripping_answer_ends_at_the_limit(raw_server) -> None:
+    """An answer that always has another byte ends at the limit on the whole exchange."""
+
+    def reply(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        connection.settimeout(0.01)
+        while True:
+            connection.sendall(b".")
+            try:
+                connection.recv(1)
+            except TimeoutError:
+                continue
+
+    with Client(raw_server(reply).base_url, timeout=0.1) as client:
+        exchange = client.send("GET", "/models")
+    assert exchange.error is not None
+    assert exchange.error.kind == "timeout"
+    assert exchange.response is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (b"this is not HTTP\r\n\r\n", "protocol"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", "protocol"),
+        (b"", "reset"),
+    ],
+)
+def test_broken_answers_say_how(raw_server, answer: bytes, kind: str) -> None:
+    """An answer that is no HTTP, or breaks off, is recorded with the kind of its fault."""
+    with Client(raw_server(answer).base_url) as client:
+        exchange = client.send("GET", "/models")
+    assert exchange.error is not None
+    assert exchange.error.kind == kind
+
+
+def test_a_reset_connection_is_a_reset(raw_server) -> None:
+    """A connection that the server resets gives an error of kind reset."""
+
+    def reply(connection: socket.socket, _: bytes) -> None:
+        linger = struct.pack("ii", 1, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    with Client(raw_server(reply).base_url) as client:
+        exchange = client.send("GET", "/models")
+    assert exchange.error is not None
+    assert exchange.error.kind == "reset"
+
+
+def test_redirects_are_recorded_not_followed(raw_server) -> None:
+    """A redirect is an answer like any other: a key must not travel to another host."""
+    server = raw_server(b"HTTP/1.1 307 Go\r\nLocation: /v2/models\r\nContent-Length: 0\r\n\r\n")
+    with Client(server.base_url) as client:
+        exchange = client.send("GET", "/models")
+    assert exchange.response is not None
+    assert exchange.response.status == 307
+    assert len(server.requests) == 1
