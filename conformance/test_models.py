@@ -27,7 +27,7 @@ SHORT = transcription("hello.wav", language="en")
     "models/list",
     MUST,
     source="OAS ListModelsResponse",
-    killed_by=["models-not-list", "models-missing", "models-html"],
+    killed_by=["models-missing", "models-html", "models-not-list", "models-object-wrong"],
     draft=["STT-MODELS-001"],
 )
 @probes(models=MODELS)
@@ -40,7 +40,13 @@ def test_models_are_listed(answers: Answers) -> None:
     "models/entries-complete",
     MUST,
     source="OAS Model",
-    killed_by=["model-created-string", "model-id-duplicate"],
+    killed_by=[
+        "model-created-string",
+        "model-created-fraction",
+        "model-id-duplicate",
+        "model-object-wrong",
+        "model-owner-missing",
+    ],
     draft=["STT-MODELS-002"],
 )
 @probes(models=MODELS)
@@ -135,7 +141,7 @@ def test_an_unknown_model_is_refused(answers: Answers) -> None:
     SHOULD,
     source="OAS GET /models/{model}",
     profiles=["openai"],
-    killed_by=["retrieve-model-missing", "retrieve-unknown-200"],
+    killed_by=["retrieve-model-missing", "retrieve-unknown-200", "retrieve-other-model"],
     draft=["STT-MODELS-007"],
 )
 @probes(known=get("/models/{model}"), unknown=get(f"/models/{UNKNOWN}"))

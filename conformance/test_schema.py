@@ -51,7 +51,7 @@ END_TOLERANCE = 0.5
     "schema/json-text",
     MUST,
     source="OAS CreateTranscriptionResponseJson",
-    killed_by=["text-missing", "text-not-string", "json-as-text-plain"],
+    killed_by=["text-missing", "text-not-string", "json-not-object", "json-mislabelled"],
     draft=["STT-SCHEMA-001"],
 )
 @probes(answer=PLAIN)
@@ -68,7 +68,7 @@ def test_json_answer_has_a_string_text(answers: Answers) -> None:
     "schema/strict-json",
     MUST,
     source="RFC 8259; OAS CreateTranscriptionResponseJson; whisperx-api-server#36",
-    killed_by=["nan-literal", "duplicate-keys", "invalid-utf8"],
+    killed_by=["nan-literal", "duplicate-keys", "invalid-utf8", "trailing-comma"],
     draft=["STT-SCHEMA-002"],
 )
 @cases(
@@ -90,7 +90,7 @@ def test_json_is_strict(answers: Answers, case: Case) -> None:
     "schema/json-by-default",
     MUST,
     source="OAS CreateTranscriptionRequest.response_format, default json",
-    killed_by=["verbose-by-default"],
+    killed_by=["verbose-by-default", "text-by-default"],
     draft=["STT-SCHEMA-003"],
 )
 @probes(
@@ -110,7 +110,7 @@ def test_json_is_the_default_format(answers: Answers) -> None:
     "schema/usage-present",
     SHOULD,
     source="OAS CreateTranscriptionResponseJson.usage; vLLM always sends it",
-    killed_by=["no-usage"],
+    killed_by=["no-usage", "usage-null"],
     draft=["STT-SCHEMA-004"],
 )
 @probes(answer=PLAIN)
@@ -125,7 +125,7 @@ def test_json_carries_usage(answers: Answers) -> None:
     "schema/duration-usage",
     MUST,
     source="OAS TranscriptTextUsageDuration",
-    killed_by=["usage-seconds-string"],
+    killed_by=["usage-seconds-string", "usage-seconds-missing", "usage-seconds-negative"],
     draft=["STT-SCHEMA-005"],
 )
 @probes(answer=PLAIN)
@@ -140,7 +140,7 @@ def test_duration_usage_is_well_formed(answers: Answers) -> None:
     source="OAS TranscriptTextUsageTokens",
     profiles=["openai"],
     needs=["token_usage"],
-    killed_by=["token-total-wrong"],
+    killed_by=["token-total-wrong", "token-counts-strings", "token-details-wrong"],
     draft=["STT-SCHEMA-006"],
 )
 @probes(answer=PLAIN)
@@ -181,7 +181,7 @@ def test_usage_seconds_match_the_audio(answers: Answers) -> None:
     MUST,
     source="OAS CreateTranscriptionResponseVerboseJson",
     needs=["verbose_json"],
-    killed_by=["verbose-language-missing"],
+    killed_by=["verbose-language-missing", "verbose-duration-missing", "verbose-text-missing"],
     draft=["STT-SCHEMA-008"],
 )
 @probes(answer=VERBOSE)
@@ -228,7 +228,7 @@ def test_verbose_duration_matches_the_audio(answers: Answers) -> None:
     source="OAS examples of verbose_json (not in its schema)",
     profiles=["openai"],
     needs=["verbose_json"],
-    killed_by=["no-task"],
+    killed_by=["no-task", "wrong-task"],
     draft=["STT-SCHEMA-011"],
 )
 @probes(answer=VERBOSE)
@@ -243,7 +243,7 @@ def test_verbose_json_names_its_task(answers: Answers) -> None:
     SHOULD,
     source="OAS timestamp_granularities[], default segment",
     needs=["verbose_json", "segments"],
-    killed_by=["no-segments"],
+    killed_by=["no-segments", "empty-segments"],
     draft=["STT-SCHEMA-012"],
 )
 @probes(answer=VERBOSE)
@@ -258,7 +258,12 @@ def test_verbose_json_has_segments_by_default(answers: Answers) -> None:
     source="OAS TranscriptionSegment; SDK types/audio/transcription_segment.py",
     profiles=["openai"],
     needs=["verbose_json", "segment_statistics"],
-    killed_by=["segment-member-missing", "segment-member-wrong-type"],
+    killed_by=[
+        "segment-member-missing",
+        "segment-member-wrong-type",
+        "segment-id-string",
+        "segment-statistics-null",
+    ],
     draft=["STT-SCHEMA-013"],
 )
 @probes(answer=VERBOSE)
@@ -274,7 +279,7 @@ def test_segments_have_their_ten_members(answers: Answers) -> None:
     source="vLLM 0.12 and 0.33 protocol of verbose_json",
     profiles=["vllm", "privatemode"],
     needs=["verbose_json", "segments"],
-    killed_by=["segment-member-missing", "segment-member-wrong-type"],
+    killed_by=["segment-member-missing", "segment-member-wrong-type", "segment-id-string"],
     draft=["STT-SCHEMA-014"],
 )
 @probes(answer=VERBOSE)
@@ -304,7 +309,7 @@ def test_segment_times_are_valid(answers: Answers) -> None:
     SHOULD,
     source="OAS TranscriptionSegment; vexa#617",
     needs=["verbose_json", "segments"],
-    killed_by=["segments-overlap"],
+    killed_by=["segments-overlap", "segments-unordered"],
     draft=["STT-SCHEMA-015"],
 )
 @probes(answer=VERBOSE)
@@ -338,7 +343,7 @@ def test_segments_stay_inside_the_audio(answers: Answers) -> None:
     SHOULD,
     source="OAS TranscriptionSegment.id, unique identifier",
     needs=["verbose_json", "segments"],
-    killed_by=["segment-ids-restart"],
+    killed_by=["segment-ids-restart", "segment-ids-constant"],
     draft=["STT-SCHEMA-017"],
 )
 @probes(answer=VERBOSE_MINUTE)
@@ -354,7 +359,12 @@ def test_segment_ids_increase(answers: Answers) -> None:
     MUST,
     source="OAS TranscriptionSegment",
     needs=["verbose_json", "segments"],
-    killed_by=["avg-logprob-positive", "no-speech-prob-above-one"],
+    killed_by=[
+        "avg-logprob-positive",
+        "no-speech-prob-above-one",
+        "compression-ratio-negative",
+        "temperature-above-one",
+    ],
     draft=["STT-SCHEMA-018"],
 )
 @probes(answer=VERBOSE)
@@ -388,7 +398,7 @@ def test_segment_texts_join_to_the_text(answers: Answers) -> None:
     source="OAS TranscriptionWord",
     profiles=["openai"],
     needs=["verbose_json", "word_timestamps"],
-    killed_by=["words-unordered", "words-missing-one"],
+    killed_by=["words-unordered", "words-missing-one", "word-end-missing", "word-past-end"],
     draft=["STT-SCHEMA-020"],
 )
 @probes(answer=WORDS)
@@ -437,7 +447,12 @@ def test_unused_arrays_are_absent(answers: Answers) -> None:
     source="OAS CreateTranscriptionResponseDiarizedJson, TranscriptionDiarizedSegment",
     profiles=["openai"],
     needs=["diarization"],
-    killed_by=["speaker-missing", "speaker-labels-lowercase"],
+    killed_by=[
+        "speaker-missing",
+        "speaker-labels-lowercase",
+        "diarized-ids-numbers",
+        "speakers-begin-at-b",
+    ],
     draft=["STT-SCHEMA-022"],
 )
 @probes(answer=DIARIZED)

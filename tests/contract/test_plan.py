@@ -23,7 +23,7 @@ def _plan(identifier: str, deployment: Deployment = WHISPER, **selection: object
 
 
 def test_a_capability_is_sought_among_the_listed_models() -> None:
-    """What the model under test lacks is probed on the first listed model that is claimed to have it."""
+    """What the model under test lacks is probed on the first listed model that has it."""
     alone, together = _plan("schema/logprobs-consistent"), _plan("schema/logprobs-consistent", BOTH)
     assert alone.verdict is Verdict.NOT_APPLICABLE
     assert "logprobs" in alone.reason

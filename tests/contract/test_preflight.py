@@ -81,7 +81,7 @@ def test_an_unreadable_list_of_models_does_not_end_the_run(examined, models: obj
 )
 def test_another_server_is_told_from_the_api(examined, answer: tuple[str, str, str]) -> None:
     """A server that answers, but has no transcription endpoint, is one message about the URL."""
-    with pytest.raises(Unreachable, match="not as a transcription API.*normally ends in /v1"):
+    with pytest.raises(Unreachable, match=r"not as a transcription API.*normally ends in /v1"):
         examined(lambda _: answer, model="m")
 
 
@@ -106,7 +106,7 @@ def test_an_unknown_model_is_told_with_those_there_are(examined, hello_in_cache)
 
 
 def test_an_unlisted_model_that_works_is_taken(examined, hello_in_cache) -> None:
-    """A model may work without being listed: that is a requirement's matter, not the preflight's."""
+    """A model may work without being listed: judging that is a requirement's matter."""
 
     def answers(request: bytes) -> tuple[str, ...]:
         if b"filename=" in request:

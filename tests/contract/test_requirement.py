@@ -46,7 +46,7 @@ def test_a_rule_must_be_stated() -> None:
 
 
 def test_the_catalogue_is_sound() -> None:
-    """Every requirement has a one-sentence rule, a source and a fault, in the module of its area."""
+    """Every requirement has a rule, a source and a fault, in the module of its area."""
     catalogue = load_catalogue()
     assert len(catalogue) >= 46
     for rule in catalogue:

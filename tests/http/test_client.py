@@ -9,10 +9,12 @@ from soundcheck.http.client import KEPT_OF_ENDLESS, MAX_BODY, Client
 
 
 def test_a_whole_answer_is_recorded(raw_server) -> None:
-    """Status, headers, body and the arrival of every chunk are recorded, with the times in order."""
+    """Status, headers, body and the arrival of every chunk are recorded, times in order."""
 
     def reply(connection: socket.socket, _: bytes) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Twice: a\r\nX-Twice: b\r\nContent-Length: 6\r\n\r\n")
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nX-Twice: a\r\nX-Twice: b\r\nContent-Length: 6\r\n\r\n"
+        )
         connection.sendall(b"abc")
         connection.sendall(b"def")
 

@@ -53,4 +53,3 @@ def test_a_name_cannot_end_its_header() -> None:
     """Quotes and line ends in names are escaped, so no header can be smuggled in."""
     body, _ = encode([(File("file", "a.wav", 'a"\r\nX-Evil: 1', "audio/wav"), b"x")])
     assert b"\r\nX-Evil" not in body
-

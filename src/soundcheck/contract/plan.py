@@ -7,6 +7,7 @@ from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.probe import Lane, Probe
 from soundcheck.contract.requirement import EFFORTS, Case, Requirement
 from soundcheck.contract.verdict import Level, Verdict
+from soundcheck.http.exchange import Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,16 @@ class Cost:
         return Cost(
             self.requests + requests, self.audio_s + audio_s, self.upload_bytes + upload_bytes
         )
+
+
+def cost_of_sent(exchanges: Iterable[Exchange]) -> Cost:
+    """Return what the recorded ``exchanges`` cost: requests, and the audio that they uploaded."""
+    total = Cost()
+    for exchange in exchanges:
+        clips = [part for part in exchange.request.parts if "clip" in part]
+        seconds = sum(part["duration_s"] for part in clips)
+        total = total.plus(exchange.attempts, seconds, sum(part["size"] for part in clips))
+    return total
 
 
 def distinct(entries: Iterable[Entry]) -> dict[str, Probe]:

@@ -109,3 +109,6 @@ NO_FILE = transcription(lane=Lane.PREFLIGHT)
 
 MODELS = get("/models", lane=Lane.PREFLIGHT)
 """The list of models, asked for once by the preflight."""
+
+PREFLIGHT = (MODELS, NO_FILE)
+"""What every run asks first."""

@@ -8,9 +8,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from soundcheck.audio import Clip, Library
+from soundcheck.audio import Library
 from soundcheck.contract.answer import Answer
-from soundcheck.contract.plan import Cost
 from soundcheck.contract.probe import Lane, Probe
 from soundcheck.http.client import Client
 from soundcheck.http.exchange import Exchange
@@ -31,9 +30,6 @@ class Sender:
         self._library = library
         self._jobs = jobs
         self._stopped = threading.Event()
-        self._spent_lock = threading.Lock()
-        self.spent = Cost()
-        self.sent_clips: dict[str, Clip] = {}
 
     def recorded(self, probe: Probe) -> bool:
         """Tell whether the answer to ``probe`` is already in the run folder."""
@@ -94,14 +90,13 @@ class Sender:
                 yield
 
     def _send(self, probe: Probe, timeout: float | None) -> Exchange:
-        body, headers, parts, seconds = None, probe.headers, [], 0.0
+        body, headers, parts = None, probe.headers, []
         if probe.parts:
             payloads = []
             for part in probe.parts:
-                payload, description, length = self._payload(part)
+                payload, description = self._payload(part)
                 payloads.append((part, payload))
                 parts.append(description)
-                seconds += length
             body, content_type = encode(payloads)
             headers = (("Content-Type", content_type), *headers)
         exchange = self._client.send(
@@ -114,15 +109,13 @@ class Sender:
             lane=probe.lane.value,
             timeout=timeout,
         )
-        with self._spent_lock:
-            self.spent = self.spent.plus(1, seconds, len(body or b""))
-            if self._stopped.is_set():  # cut off by us, not by the deployment: no evidence
-                return exchange
+        if self._stopped.is_set():  # cut off by us, not by the deployment: no evidence
+            return exchange
         return self._store.write(exchange)
 
-    def _payload(self, part: Part) -> tuple[bytes, dict[str, Any], float]:
+    def _payload(self, part: Part) -> tuple[bytes, dict[str, Any]]:
         if isinstance(part, Field):
-            return part.value.encode(), {"name": part.name, "value": part.value}, 0.0
+            return part.value.encode(), {"name": part.name, "value": part.value}
         clip = self._library.clip(part.clip)
         description = {
             "name": part.name,
@@ -133,7 +126,7 @@ class Sender:
             "size": clip.size,
             "duration_s": clip.duration,
         }
-        return clip.read(), description, clip.duration
+        return clip.read(), description
 
 
 def _as_done(futures: Iterable[Future[Any]]) -> Iterator[Future[Any]]:

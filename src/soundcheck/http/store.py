@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +31,11 @@ class Store:
             return Exchange.from_json(json.loads(self.path(digest).read_bytes()))
         except FileNotFoundError:
             return None
+
+    def exchanges(self) -> Iterator[Exchange]:
+        """Yield every recorded exchange."""
+        for path in sorted(self.folder.glob("*.json")):
+            yield Exchange.from_json(json.loads(path.read_bytes()))
 
     def write(self, exchange: Exchange) -> Exchange:
         """Store ``exchange`` without its secrets, and return it as stored."""

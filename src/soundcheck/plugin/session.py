@@ -3,7 +3,7 @@
 import shutil
 import time
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +14,17 @@ import pytest
 from soundcheck.audio import Clip, Library
 from soundcheck.contract.answer import Answers
 from soundcheck.contract.deployment import Deployment
-from soundcheck.contract.plan import Cost, Entry, Selection, cost_of, distinct, plan_entry
+from soundcheck.contract.plan import (
+    Cost,
+    Entry,
+    Selection,
+    cost_of,
+    cost_of_sent,
+    distinct,
+    plan_entry,
+)
 from soundcheck.contract.preflight import TIMEOUT, examine
-from soundcheck.contract.probe import Probe
+from soundcheck.contract.probe import PREFLIGHT, Probe
 from soundcheck.contract.profile import Profile, load_profile
 from soundcheck.contract.requirement import requirement_of
 from soundcheck.contract.send import Sender
@@ -32,6 +40,7 @@ from soundcheck.report.run import EXCHANGES, FILE, Result
 ENTRY = pytest.StashKey[Entry]()
 NOTES = pytest.StashKey[list[str]]()
 WORKER_INPUT = "soundcheck_out"
+WORKER_OUTPUT = "soundcheck_planned"
 RESULT = "soundcheck_result"
 """Attribute of a test report under which a result travels, also from xdist's workers."""
 
@@ -115,9 +124,9 @@ class Session:
             self._target.base_url, headers=self._target.headers, timeout=options.timeout
         )
         self._client = client
-        store = Store(out / EXCHANGES, [self._target.key or ""])
-        self._sender = Sender(client, store, self._library, options.jobs)
-        self._planned = Cost()
+        self._store = Store(out / EXCHANGES, [self._target.key or ""])
+        self._sender = Sender(client, self._store, self._library, options.jobs)
+        self.planned = Cost()
         self._results: list[Result] = []
         self._notes: list[str] = []
         self._interrupted = False
@@ -159,6 +168,13 @@ class Session:
         """Tell a worker of xdist the run folder."""
         node.workerinput[WORKER_INPUT] = str(self.out)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take the plan's cost from a worker of xdist: every worker plans the same."""
+        planned = getattr(node, "workeroutput", {}).get(WORKER_OUTPUT)
+        if planned:
+            self.planned = Cost(**planned)
+
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Plan every requirement among the collected tests."""
         for item in items:
@@ -170,41 +186,42 @@ class Session:
             item.stash[ENTRY] = plan_entry(rule, found, self._selection, self.deployment)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Make the clips, tell the cost and send everything, unless workers do so on demand."""
-        if _is_distributed(session.config):
+        """Make the clips, tell the cost and send everything; under xdist tests send on demand."""
+        if _is_controller(session.config):
             return
         entries = [item.stash[ENTRY] for item in session.items if ENTRY in item.stash]
-        probes = distinct(entries)
+        first = {probe.digest: probe for probe in map(self._on_model, PREFLIGHT)}
+        probes = first | distinct(entries)
         try:
-            clips = self._make_clips(probes.values())
-            self._planned = cost_of(
-                probes.values(), lambda name: (clips[name].duration, clips[name].size)
-            )
+            self.planned = self._price(probes.values())
             judged = {entry.requirement.id for entry in entries if entry.probes is not None}
-            self._observer.planned(len(judged), self._planned)
-            waiting = []
-            for probe in probes.values():
-                if self._sender.recorded(probe):
-                    self._observer.sent(probe)
-                else:
-                    waiting.append(probe)
-            self._sender.send_all(waiting, self._observer.sent)
+            self._observer.planned(len(judged), self.planned)
+            if not _is_worker(session.config):
+                self._sender.send_all(probes.values(), self._observer.sent)
         except KeyboardInterrupt:
-            self._interrupt(item.stash[ENTRY] for item in session.items if ENTRY in item.stash)
+            self._interrupt(entries)
 
-    def _make_clips(self, probes: Any) -> dict[str, Clip]:
+    def _on_model(self, probe: Probe) -> Probe:
+        return probe.on(self.deployment.model)
+
+    def _price(self, probes: Iterable[Probe]) -> Cost:
+        """Make the clips of ``probes`` and return what sending them costs."""
         names = sorted({name for probe in probes for name in probe.clips})
         self._observer.making(None, 0, len(names))
-        return self._library.build(names, progress=self._observer.making)
+        clips = self._library.build(names, progress=self._observer.making)
+        return cost_of(probes, lambda name: (clips[name].duration, clips[name].size))
 
-    def _interrupt(self, entries: Any) -> None:
+    def _interrupt(self, entries: Iterable[Entry]) -> None:
         """Go on to judge what is recorded: an interrupt must not lose it."""
-        entries = [entry for entry in entries if entry.probes is not None]
-        complete = sum(all(map(self._sender.recorded, e.probes.values())) for e in entries)
+        planned = [entry for entry in entries if entry.probes is not None]
+        complete = sum(map(self._answered, planned))
         self._interrupted = True
         self._notes.append(
-            f"interrupted: {complete} of {len(entries)} cases had all their answers and were judged"
+            f"interrupted: {complete} of {len(planned)} cases had all their answers and were judged"
         )
+
+    def _answered(self, entry: Entry) -> bool:
+        return all(map(self._sender.recorded, (entry.probes or {}).values()))
 
     # -- judging ----------------------------------------------------------------------------------
 
@@ -230,7 +247,7 @@ class Session:
             return
         if entry.verdict is not None:
             pytest.skip(f"{entry.verdict}: {entry.reason}")
-        if self._interrupted and not all(map(self._sender.recorded, (entry.probes or {}).values())):
+        if self._interrupted and not self._answered(entry):
             item.stash[ENTRY] = entry.undecided("the run was interrupted before it was sent")
             pytest.skip("interrupted")
 
@@ -283,7 +300,9 @@ class Session:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the run folder, except in a worker."""
-        if hasattr(session.config, "workerinput"):
+        if _is_worker(session.config):
+            output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
+            output[WORKER_OUTPUT] = asdict(self.planned)
             return
         write_run(
             self.out,
@@ -294,8 +313,8 @@ class Session:
                 reference=self._options.reference,
                 started=self._started,
                 duration_s=time.perf_counter() - self._begin,
-                planned=self._planned,
-                spent=self._sender.spent,
+                planned=self.planned,
+                spent=cost_of_sent(self._store.exchanges()),
                 notes=tuple(self._notes),
                 interrupted=self._interrupted,
             ),
@@ -322,8 +341,12 @@ def _fresh(out: Path) -> Path:
     return out
 
 
-def _is_distributed(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput") or bool(config.getoption("dist", "no") != "no")
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def _is_controller(config: pytest.Config) -> bool:
+    return not _is_worker(config) and config.getoption("dist", "no") != "no"
 
 
 def _warn(item: pytest.Item, text: str) -> None:

@@ -1,0 +1,5 @@
+"""``python -m soundcheck`` is the command."""
+
+from soundcheck.cli import main
+
+main()

@@ -1,0 +1,54 @@
+"""The command line: one module per command.
+
+Nothing heavy is imported here: ``soundcheck --version`` and the first line of any command must
+come at once, so each command imports what it needs when it runs.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from soundcheck import __version__
+from soundcheck.cli import check, fixtures, requirements, serve
+from soundcheck.errors import ExitCode, SoundcheckError
+
+app = typer.Typer(
+    name="soundcheck",
+    help="Check and measure speech-to-text deployments that claim OpenAI's transcription API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command(name="check")(check.check)
+app.command(name="serve")(serve.serve)
+app.command(name="requirements")(requirements.requirements)
+app.add_typer(fixtures.app, name="fixtures")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"soundcheck {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; problems a user can solve are told in one message."""
+    try:
+        app()
+    except SoundcheckError as error:
+        typer.echo(f"soundcheck: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("soundcheck: interrupted", err=True)
+        sys.exit(ExitCode.NO_VERDICT)

@@ -1,0 +1,213 @@
+"""``soundcheck check``: judge one deployment, or the bundled reference when none is named."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from soundcheck import __version__
+from soundcheck.errors import ExitCode, SoundcheckError
+
+if TYPE_CHECKING:
+    from soundcheck.plugin.session import Options, Session
+
+EXAMPLES = """
+**Examples**
+
+`soundcheck check`: judge the bundled reference deployment
+
+`soundcheck check http://localhost:8000/v1 --profile vllm`
+
+`soundcheck check https://api.openai.com/v1 --model whisper-1 --api-key-env OPENAI_API_KEY`
+
+`soundcheck check http://localhost:8000/v1 --only formats --out reports/formats`
+
+**Exit codes**: 0 everything required holds · 1 a MUST fails · 2 bad usage or configuration ·
+3 no connection, no transcription API there, or the key is refused · 4 no verdict possible, or
+interrupted · 5 fault of soundcheck itself
+"""
+
+
+def check(
+    url: Annotated[
+        str | None,
+        typer.Argument(help="Base URL of the API, normally ending in /v1. Default: the reference."),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="What is claimed: openai, vllm, privatemode or a .toml file."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model under test. Default: chosen from /models.")
+    ] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Environment variable that holds the key.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run folder. Default: reports/<time>.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="ID|AREA", help="Judge only these (repeatable).")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="ID|AREA", help="Leave these out (repeatable).")
+    ] = None,
+    effort: Annotated[str, typer.Option(help="quick, full or deep.")] = "quick",
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Requests at a time.")] = 4,
+    timeout: Annotated[float, typer.Option(min=1, metavar="S", help="Seconds per exchange.")] = 120,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Give the reference a defect (serve --list-faults)."),
+    ] = None,
+    dialect: Annotated[
+        str | None, typer.Option(help="Dialect of the reference: openai or vllm.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the summary alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print run.json on stdout.")] = False,
+) -> None:
+    """Check a deployment against everything that its profile claims."""
+    if effort not in ("quick", "full", "deep"):
+        raise SoundcheckError(f"--effort is quick, full or deep, not {effort!r}")
+    if url is not None and (fault or dialect):
+        raise SoundcheckError("--fault and --dialect shape the reference; leave out the URL")
+    if not (quiet or as_json):
+        typer.echo(f"soundcheck {__version__}: checking {url or 'the bundled reference'}", err=True)
+    _check_names([*(only or ()), *(without or ())])
+    with _deployment(url, dialect or "openai", tuple(fault or ())) as base_url:
+        from soundcheck.plugin.session import Options
+
+        code = _judge(
+            Options(
+                base_url=base_url,
+                model=model,
+                profile=profile or (dialect if url is None and dialect else "openai"),
+                api_key_env=api_key_env,
+                out=out,
+                jobs=jobs,
+                effort=effort,
+                only=tuple(only or ()),
+                without=tuple(without or ()),
+                timeout=timeout,
+                reference=url is None,
+            ),
+            quiet=quiet or as_json,
+            as_json=as_json,
+        )
+    raise typer.Exit(code)
+
+
+check.__doc__ = f"{check.__doc__}\n{EXAMPLES}"
+
+
+def _check_names(names: list[str]) -> None:
+    """Refuse names that select nothing: a typing error must not empty a gate."""
+    if not names:
+        return
+    from difflib import get_close_matches
+
+    from soundcheck.contract.catalogue import load_catalogue
+
+    known = {n for rule in load_catalogue() for n in (rule.id, rule.area, *rule.draft)}
+    for name in names:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "`soundcheck requirements` lists them"
+            raise SoundcheckError(f"no requirement or area is called {name!r}: {hint}")
+
+
+@contextlib.contextmanager
+def _deployment(url: str | None, dialect: str, faults: tuple[str, ...]) -> Iterator[str]:
+    """Yield the base URL to judge, of a reference started for this run when there is none."""
+    if url is not None:
+        yield url
+        return
+    from soundcheck.reference.deployment import start_reference
+
+    with start_reference(dialect=dialect, faults=faults) as running:
+        yield running.base_url
+
+
+def _judge(options: "Options", *, quiet: bool, as_json: bool) -> ExitCode:
+    """Run the suites over one deployment, tell the outcome, and return the exit code."""
+    import pytest
+
+    from soundcheck import suites
+    from soundcheck.cli.progress import observer
+    from soundcheck.contract.verdict import Verdict, exit_code
+    from soundcheck.plugin import SESSION
+    from soundcheck.plugin.session import Session
+    from soundcheck.report.run import FILE, load_run
+    from soundcheck.report.terminal import render
+
+    with _terminations_interrupt(), observer(quiet) as watching:
+        session = Session.starting(options, watching)
+        try:
+            status = _run_pytest(
+                [
+                    str(suites.folder("conformance")),
+                    f"--rootdir={suites.folder('conformance').parent}",
+                ],
+                session,
+                SESSION,
+            )
+        finally:
+            session.close()
+    if status not in (
+        pytest.ExitCode.OK,
+        pytest.ExitCode.TESTS_FAILED,
+        pytest.ExitCode.INTERRUPTED,
+    ):
+        raise _suite_failure(status)
+    run = load_run(session.out)
+    if as_json:
+        sys.stdout.write((session.out / FILE).read_text(encoding="utf-8"))
+    else:
+        from rich.console import Console
+
+        Console().print(render(run, session.out))
+    return exit_code(run.verdict, [Verdict(result.verdict) for result in run.results])
+
+
+def _run_pytest(arguments: list[str], session: "Session", name: str) -> int:
+    """Run pytest in this process on its own terms: no user configuration, no other plugins."""
+    import pytest
+
+    class Registrar:
+        """Registers the session under the name that the plugin looks for."""
+
+        def pytest_configure(self, config: Any) -> None:
+            config.pluginmanager.register(session, name)
+
+    ours = ["-p", "soundcheck.plugin", "-p", "no:terminal", "-p", "no:cacheprovider"]
+    ours += ["--disable-plugin-autoload", "-c", os.devnull, "--import-mode=importlib"]
+    added = os.environ.pop("PYTEST_ADDOPTS", None)
+    try:
+        return int(pytest.main([*ours, *arguments], plugins=[Registrar()]))
+    finally:
+        if added is not None:
+            os.environ["PYTEST_ADDOPTS"] = added
+
+
+def _suite_failure(status: int) -> SoundcheckError:
+    error = SoundcheckError(f"the suites could not be run (pytest ended with {status})")
+    error.exit_code = ExitCode.INTERNAL
+    return error
+
+
+@contextlib.contextmanager
+def _terminations_interrupt() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does, so that a cancelled CI job keeps its results."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,73 @@
+"""How far a check is: a bar on a terminal, a few plain lines elsewhere, always on stderr."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from soundcheck.audio import Clip
+from soundcheck.contract.deployment import Deployment
+from soundcheck.contract.plan import Cost
+from soundcheck.contract.probe import Probe
+from soundcheck.plugin.session import Observer, Silent
+from soundcheck.report.run import Result
+
+
+@contextmanager
+def observer(quiet: bool) -> Iterator[Observer]:
+    """Yield the observer that suits stderr; a quiet one says nothing."""
+    if quiet:
+        yield Silent()
+        return
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        yield _Told(console, bar)
+
+
+class _Told:
+    """Prints what is known as it becomes known, and moves the bar."""
+
+    def __init__(self, console: Console, bar: Progress) -> None:
+        self._console = console
+        self._bar = bar
+        self._making = bar.add_task("making audio", total=0, visible=False)
+        self._sending = bar.add_task("sending", total=0, visible=False)
+        self._requests = 0
+        self._sent = 0
+
+    def examined(self, deployment: Deployment) -> None:
+        self._console.print(
+            f"model {deployment.model}, profile {deployment.profile.name}, "
+            f"dialect {deployment.dialect}",
+            markup=False,
+        )
+
+    def making(self, clip: Clip | None, done: int, total: int) -> None:
+        self._bar.update(self._making, total=total, completed=done, visible=done < total)
+
+    def planned(self, requirements: int, cost: Cost) -> None:
+        self._console.print(
+            f"planned: {requirements} requirements by {cost.requests} requests, "
+            f"{cost.audio_s / 60:.1f} audio minutes, {cost.upload_bytes / 1e6:.1f} MB to upload"
+        )
+        self._requests = cost.requests
+        self._bar.update(self._sending, total=cost.requests, visible=True)
+
+    def sent(self, probe: Probe) -> None:
+        self._sent += 1
+        self._bar.update(self._sending, completed=self._sent)
+        quarter = max(1, self._requests // 4)
+        if not self._console.is_terminal and self._sent % quarter == 0:
+            self._console.print(f"sent {self._sent} of {self._requests}")
+
+    def judged(self, result: Result) -> None:
+        self._bar.update(self._sending, visible=False)

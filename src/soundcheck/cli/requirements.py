@@ -1,0 +1,118 @@
+"""``soundcheck requirements``: the catalogue as a table, Markdown or JSON."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from soundcheck.errors import SoundcheckError
+
+if TYPE_CHECKING:
+    from soundcheck.contract.requirement import Requirement
+
+EXAMPLES = """
+**Examples**
+
+`soundcheck requirements`: all of them, as a table
+
+`soundcheck requirements formats --profile vllm --level must`
+
+`soundcheck requirements schema/json-text --json`
+
+`soundcheck requirements --markdown > requirements.md`
+"""
+
+
+def requirements(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID|AREA]...", help="Ids, areas, draft numbers.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Only those of this built-in contract.")
+    ] = None,
+    level: Annotated[str | None, typer.Option(help="must, should or may.")] = None,
+    effort: Annotated[str | None, typer.Option(help="quick, full or deep.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List what deployments are checked for, with sources and the faults each rule catches."""
+    from soundcheck.contract.catalogue import load_catalogue
+
+    chosen = [
+        rule
+        for rule in load_catalogue()
+        if (not names or {rule.id, rule.area, *rule.draft} & set(names))
+        and (profile is None or profile in rule.profiles)
+        and (level is None or rule.level == level.upper())
+        and (effort is None or rule.effort == effort)
+    ]
+    if not chosen:
+        raise SoundcheckError(
+            "no requirement matches; `soundcheck requirements` lists the ids and areas"
+        )
+    if as_json:
+        typer.echo(json.dumps(_document(chosen), indent=1))
+    elif markdown:
+        typer.echo(_markdown(chosen), nl=False)
+    else:
+        _print_table(chosen)
+
+
+requirements.__doc__ = f"{requirements.__doc__}\n{EXAMPLES}"
+
+
+def _document(chosen: "list[Requirement]") -> dict[str, Any]:
+    from soundcheck.contract.catalogue import SCHEMA
+
+    return {
+        "schema": SCHEMA,
+        "requirements": [
+            {
+                "id": rule.id,
+                "draft": list(rule.draft),
+                "area": rule.area,
+                "level": rule.level,
+                "rule": rule.rule,
+                "source": rule.source,
+                "profiles": list(rule.profiles),
+                "needs": list(rule.needs),
+                "effort": rule.effort,
+                "killed_by": list(rule.killed_by),
+                "test": rule.test,
+                "cases": [case.id for case in rule.cases],
+            }
+            for rule in chosen
+        ],
+    }
+
+
+def _markdown(chosen: "list[Requirement]") -> str:
+    lines = ["# Requirements", ""]
+    area = ""
+    for rule in chosen:
+        if rule.area != area:
+            area = rule.area
+            lines += [
+                f"## {area}",
+                "",
+                "| Requirement | Level | Rule | Source | Profiles |",
+                "|---|---|---|---|---|",
+            ]
+        cells = (f"`{rule.id}`", rule.level, rule.rule, rule.source, ", ".join(rule.profiles))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _print_table(chosen: "list[Requirement]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("requirement", no_wrap=True, overflow="fold")
+    table.add_column("level")
+    table.add_column("rule")
+    for rule in chosen:
+        table.add_row(rule.id, rule.level, rule.rule)
+    console = Console()
+    console.print(table)
+    console.print(f"\n{len(chosen)} requirements", highlight=False)

@@ -1,0 +1,213 @@
+"""Benchmarks: ``nox -s bench`` prints each figure beside its limit and a calibration loop.
+
+Figures that compare two things measured side by side in this run gate (exit 1). Absolute times and
+sizes depend on the machine: they are printed, with the calibration loop to judge them by.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from exchange_server import instant_server
+from rich.console import Console
+from rich.table import Table
+
+from soundcheck.audio import Library
+from soundcheck.contract import transcription
+from soundcheck.contract.send import Sender
+from soundcheck.http.client import Client
+from soundcheck.http.multipart import encode
+from soundcheck.http.store import Store
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured value, its limit, and whether exceeding it fails the run."""
+
+    what: str
+    value: float
+    unit: str
+    limit: float
+    gates: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the limit is kept."""
+        return self.value <= self.limit
+
+
+def calibrate() -> float:
+    """Return the milliseconds of a fixed pure-Python loop, the best of five."""
+
+    def loop() -> float:
+        begin = time.perf_counter()
+        total = 0
+        for number in range(1_000_000):
+            total += number * number % 7
+        return time.perf_counter() - begin
+
+    return min(loop() for _ in range(5)) * 1000
+
+
+def exchange_overhead(rounds: int = 300) -> Figure:
+    """Return what sending and recording one exchange costs more than bare httpx, in ms (median).
+
+    Both upload the same clip to the same server, in turns.
+    """
+    library = Library()
+    clip = library.clip("hello.wav")
+    parts = transcription("hello.wav").on("m").parts
+    payloads = [clip.read() if hasattr(p, "clip") else p.value.encode() for p in parts]
+    body, content_type = encode(zip(parts, payloads, strict=True))
+    ours, bare = [], []
+    with (
+        instant_server() as url,
+        tempfile.TemporaryDirectory() as folder,
+        httpx.Client() as plain,
+        Client(url) as client,
+    ):
+        sender = Sender(client, Store(Path(folder)), library)
+        for number in range(rounds):
+            probe = transcription("hello.wav", repeat=number).on("m")
+            begin = time.perf_counter()
+            sender.answer(probe)
+            ours.append(time.perf_counter() - begin)
+            begin = time.perf_counter()
+            plain.post(
+                url + "/audio/transcriptions",
+                content=body,
+                headers={"Content-Type": content_type},
+            ).read()
+            bare.append(time.perf_counter() - begin)
+    more = (statistics.median(ours) - statistics.median(bare)) * 1000
+    return Figure("exchange, more than bare httpx", more, "ms", 3, gates=True)
+
+
+def fixtures_cold() -> Figure:
+    """Return the seconds it takes to make every clip in an empty cache."""
+    with tempfile.TemporaryDirectory() as cache:
+        begin = time.perf_counter()
+        Library(cache=Path(cache)).build()
+        return Figure("all fixtures, cold", time.perf_counter() - begin, "s", 30)
+
+
+def first_line(repeats: int = 5) -> Figure:
+    """Return the seconds from starting the command to its first line, the median."""
+    times = []
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory() as out:
+            begin = time.perf_counter()
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "soundcheck",
+                    "check",
+                    "http://127.0.0.1:9/v1",
+                    "--out",
+                    out,
+                ],
+                stderr=subprocess.PIPE,
+            )
+            assert process.stderr is not None
+            process.stderr.readline()
+            times.append(time.perf_counter() - begin)
+            process.communicate()
+    return Figure("first line of output", statistics.median(times), "s", 1)
+
+
+def check_run(cache: Path | None, what: str, seconds: float) -> Iterator[Figure]:
+    """Yield the wall time and the peak memory of one check of the reference, all processes."""
+    environment = dict(os.environ)
+    if cache is not None:
+        environment["SOUNDCHECK_CACHE"] = str(cache)
+    with tempfile.TemporaryDirectory() as out:
+        begin = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "soundcheck", "check", "--quiet", "--out", out],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        with _peak_memory(process.pid) as peak:
+            code = process.wait()
+        elapsed = time.perf_counter() - begin
+    if code != 0:
+        raise SystemExit(f"soundcheck check ended with {code}")
+    yield Figure(f"check of the reference, {what}", elapsed, "s", seconds)
+    yield Figure(f"check of the reference, {what}: memory", peak() / MIB, "MiB", 600)
+
+
+@contextmanager
+def _peak_memory(pid: int) -> Iterator[Callable[[], int]]:
+    """Yield a function for the peak of the memory of ``pid`` and its descendants, in bytes.
+
+    Memory is the proportional set size: pages that processes share are counted once.
+    """
+    peak = 0
+    ended = threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not ended.wait(0.05):
+            peak = max(peak, sum(map(_pss, _family(pid))))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield lambda: peak
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:
+        try:
+            children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        except OSError:
+            continue
+        found += [int(child) for child in children]
+    return found
+
+
+def _pss(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def main() -> int:
+    """Measure everything, print the table, and return 1 if a gating figure is over its limit."""
+    calibration = calibrate()
+    figures = [exchange_overhead(), first_line(), fixtures_cold()]
+    Library().build()
+    figures += check_run(None, "warm", 20)
+    with tempfile.TemporaryDirectory() as cache:
+        figures += check_run(Path(cache), "cold", 60)
+    table = Table(title=f"calibration loop: {calibration:.0f} ms", box=None)
+    for heading in ("figure", "value", "limit", ""):
+        table.add_column(heading, justify="right" if heading in ("value", "limit") else "left")
+    for figure in figures:
+        told = "holds" if figure.holds else ("FAILS" if figure.gates else "over the limit")
+        value, limit = f"{figure.value:.2f} {figure.unit}", f"{figure.limit:g} {figure.unit}"
+        table.add_row(figure.what, value, limit, told)
+    Console().print(table)
+    return int(any(figure.gates and not figure.holds for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

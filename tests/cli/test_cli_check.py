@@ -1,0 +1,199 @@
+"""``soundcheck check`` as a user meets it: one clear message, the documented exit code."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+JSON = "application/json"
+MODELS = json.dumps({"object": "list", "data": [{"id": "whisper-1"}]})
+REFUSAL = json.dumps({"error": {"message": "no file", "type": "x", "param": None, "code": None}})
+Soundcheck = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def soundcheck(tmp_path: Path) -> Soundcheck:
+    """Return a function that runs the command in an empty folder."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "soundcheck", *arguments],
+            cwd=tmp_path,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def _answer(status: str, media_type: str, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nConnection: close\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize("dialect", ["openai", "vllm"])
+def test_the_bundled_reference_conforms(
+    soundcheck: Soundcheck, tmp_path: Path, dialect: str
+) -> None:
+    """Without a URL the reference is started and found conformant, and every file is there."""
+    done = soundcheck("check", "--out", "run", "--dialect", dialect)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("soundcheck 0.")
+    assert "conformant" in done.stdout.lower()
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["verdict"] == "conformant"
+    assert run["target"]["reference"] is True
+    assert run["cost"]["planned"] == run["cost"]["spent"]
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "run.json",
+        "report.html",
+        "summary.md",
+        "junit.xml",
+        "exchanges",
+    }
+    evidence = {digest for result in run["results"] for digest in result["exchanges"]}
+    assert evidence <= {path.stem for path in (tmp_path / "run" / "exchanges").glob("*.json")}
+
+
+def test_a_target_that_is_down_is_one_message(soundcheck: Soundcheck, tmp_path: Path) -> None:
+    """An unreachable target ends in one message and exit 3, before any audio is made."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/v1"
+    done = soundcheck("check", url, SOUNDCHECK_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 2
+    assert url in done.stderr
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "message"),
+    [
+        (_answer("404 Not Found", "text/plain", b"no"), 3, "normally ends in /v1"),
+        (_answer("200 OK", "text/html", b"<h1>hi</h1>"), 3, "normally ends in /v1"),
+        (_answer("200 OK", JSON, b"\xff\xfe{"), 3, "not as a transcription API"),
+        (_answer("401 Unauthorized", JSON, b"{}"), 3, "--api-key-env"),
+        (b"SSH-2.0-OpenSSH_9.0\r\n", 3, "http://127.0.0.1"),
+        (b"", 3, "http://127.0.0.1"),
+    ],
+    ids=["wrong-path", "html", "not-utf8", "no-key", "not-http", "closed"],
+)
+def test_another_server_is_one_message(
+    soundcheck: Soundcheck, raw_server, answer: bytes, code: int, message: str
+) -> None:
+    """Whatever is there instead of the API is told in one message, without a traceback."""
+    done = soundcheck("check", raw_server(answer).base_url, "--model", "whisper-1")
+    assert done.returncode == code
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_an_endless_answer_ends(soundcheck: Soundcheck, raw_server) -> None:
+    """A server that never stops answering is given up."""
+
+    def reply(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(64):
+            connection.sendall(b" " * 2**20)
+
+    done = soundcheck("check", raw_server(reply).base_url, "--model", "m")
+    assert done.returncode == 3
+    assert "still going on" in done.stderr
+
+
+def test_a_refused_key_is_not_shown(soundcheck: Soundcheck, raw_server) -> None:
+    """A refused key is named by its variable; its value is in no output."""
+    url = raw_server(_answer("401 Unauthorized", JSON, b"{}")).base_url
+    done = soundcheck("check", url, "--api-key-env", "STT_KEY", STT_KEY="sk-very-secret")
+    assert done.returncode == 3
+    assert "STT_KEY" in done.stderr
+    assert "sk-very-secret" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("localhost:8000",), "not an http"),
+        (("http://127.0.0.1:1/v1", "--profile", "opnai"), "did you mean openai"),
+        (("http://127.0.0.1:1/v1", "--profile", "broken.toml"), "broken.toml:2: unknown key"),
+        (("http://127.0.0.1:1/v1", "--api-key-env", "NOT_SET_ANYWHERE"), "not set"),
+        (("http://127.0.0.1:1/v1", "--out", "file/run"), "choose another with --out"),
+        (("http://127.0.0.1:1/v1", "--effort", "some"), "quick, full or deep"),
+        (("http://127.0.0.1:1/v1", "--only", "shema"), "shema"),
+        (("--fault", "refuses-wavs"), "refuses-wav"),
+        (("http://127.0.0.1:1/v1", "--fault", "no-usage"), "leave out the URL"),
+    ],
+)
+def test_bad_usage_is_one_message(
+    soundcheck: Soundcheck, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    """Bad usage and configuration are told in one message with exit 2, before anything is sent."""
+    (tmp_path / "file").touch()
+    (tmp_path / "broken.toml").write_text('extends = "openai"\ntitel = "x"\n')
+    done = soundcheck("check", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_keeps_what_was_done(raw_server, tmp_path: Path) -> None:
+    """Ctrl-C in the middle ends in exit 4 with a run folder that holds what was judged."""
+    uploads = []
+
+    def reply(connection: socket.socket, request: bytes) -> None:
+        if request.startswith(b"GET"):
+            connection.sendall(_answer("200 OK", JSON, MODELS.encode()))
+        elif b"filename=" not in request:
+            connection.sendall(_answer("400 Bad Request", JSON, REFUSAL.encode()))
+        else:
+            uploads.append(request)
+            if len(uploads) == 2:
+                process.send_signal(signal.SIGINT)
+            connection.recv(1)
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "soundcheck", "check", raw_server(reply).base_url, "--out", "run"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 4, errors
+    assert "Traceback" not in errors
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["verdict"] == "incomplete"
+    assert any(note.startswith("interrupted") for note in run["notes"])
+    assert run["counts"]["pass"] >= 1
+    assert run["counts"]["untestable"] >= 1
+    assert (tmp_path / "run" / "report.html").exists()
+    assert "interrupted" in output
+
+
+def test_json_goes_to_stdout_alone(soundcheck: Soundcheck, raw_server) -> None:
+    """With --json standard output is the run document and nothing else."""
+
+    def reply(connection: socket.socket, request: bytes) -> None:
+        if request.startswith(b"GET"):
+            connection.sendall(_answer("200 OK", JSON, MODELS.encode()))
+        else:
+            connection.sendall(_answer("400 Bad Request", JSON, REFUSAL.encode()))
+
+    url = raw_server(reply).base_url
+    done = soundcheck("check", url, "--json", "--only", "models/list", "--out", "run")
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)
+    assert run["verdict"] == "conformant"
+    assert done.stderr == ""

@@ -1,0 +1,117 @@
+"""Every requirement fails on each of its faults, and for that fault's own reason."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from soundcheck.contract.catalogue import load_catalogue
+from soundcheck.contract.requirement import Requirement
+from soundcheck.reference.faults import BENIGN, FAULTS
+from soundcheck.report.run import Run, load_run
+
+HERE = Path(__file__).parent
+REASONS: dict[str, dict[str, str]] = tomllib.loads((HERE / "reasons.toml").read_text("utf-8"))
+CATALOGUE = {rule.id: rule for rule in load_catalogue()}
+PAIRS = [(rule.id, fault) for rule in CATALOGUE.values() for fault in rule.killed_by]
+RED = {"MUST": "fail", "SHOULD": "warn", "MAY": "info"}
+
+Check = Callable[..., Run]
+
+
+@pytest.fixture(scope="session")
+def farms() -> Iterator[Callable[[str], str]]:
+    """Return a function that gives the URL of the farm that speaks a dialect."""
+    running: dict[str, tuple[subprocess.Popen[bytes], str]] = {}
+
+    def url(dialect: str) -> str:
+        if dialect not in running:
+            process = subprocess.Popen(
+                [sys.executable, str(HERE / "farm.py"), dialect],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+            assert process.stdout is not None
+            running[dialect] = process, process.stdout.readline().decode().strip()
+        return running[dialect][1]
+
+    yield url
+    for process, _ in running.values():
+        process.communicate()
+
+
+@pytest.fixture
+def check(farms: Callable[[str], str], tmp_path: Path) -> Check:
+    """Return a function that checks one deployment of a farm by the command line's own entry."""
+    from soundcheck.cli import app
+
+    def run(place: str, profile: str, *options: str, dialect: str | None = None) -> Run:
+        spoken = dialect or ("openai" if profile == "openai" else "vllm")
+        base = f"{farms(spoken)}/{place}/v1"
+        arguments = ["check", base, "--profile", profile, "--model", "whisper-large-v3"]
+        app([*arguments, "--quiet", "--out", str(tmp_path), *options], standalone_mode=False)
+        return load_run(tmp_path)
+
+    return run
+
+
+@pytest.mark.parametrize(("identifier", "fault"), PAIRS, ids=lambda value: value)
+def test_each_fault_is_caught_for_its_reason(check: Check, identifier: str, fault: str) -> None:
+    """With the fault the requirement's verdict is that of its level, and the message tells why."""
+    rule = CATALOGUE[identifier]
+    run = check(fault, _profile(rule), "--only", identifier)
+    caught = [result for result in run.results if result.verdict == RED[result.level]]
+    caught = [result for result in caught if result.id == identifier]
+    assert caught, [(result.case, result.verdict, result.message) for result in run.results][:20]
+    reason = REASONS[rule.area][fault]
+    assert any(re.search(reason, result.message) for result in caught), (
+        f"none of {[result.message for result in caught]} tells {reason!r}"
+    )
+
+
+@pytest.mark.parametrize("place", ["none", "benign", "language-as-name"])
+@pytest.mark.parametrize("profile", ["openai", "vllm", "privatemode"])
+def test_a_right_deployment_passes(check: Check, profile: str, place: str) -> None:
+    """Without a fault, and with every benign variation, nothing that is claimed is red."""
+    run = check(place, profile)
+    expected = {"pass", "not-applicable"} | ({"info"} if place == "benign" else set())
+    odd = [r for r in run.results if r.verdict not in expected]
+    assert not odd, [(result.id, result.case, result.message) for result in odd]
+    assert run.verdict == "conformant"
+    decided = {r.id for r in run.results if r.verdict in ("pass", "info")}
+    assert len(decided) >= {"openai": 36, "vllm": 29, "privatemode": 29}[profile]
+
+
+def test_a_wrong_dialect_is_red_where_the_dialects_differ(check: Check) -> None:
+    """Judged as OpenAI's, a deployment that speaks vLLM's dialect fails the rows that differ."""
+    run = check("none", "openai", dialect="vllm")
+    red = {result.id for result in run.results if result.verdict in ("fail", "warn")}
+    assert red == {
+        "schema/verbose-task",
+        "schema/segment-members",
+        "schema/words-complete",
+        "schema/unused-arrays-absent",
+        "formats/text-bare",
+        "formats/subtitles-valid",
+        "formats/cues-agree-with-segments",
+        "formats/non-ascii-text",
+        "models/retrieve",
+    }
+    assert run.verdict == "nonconformant"
+    assert any("vllm dialect" in note for note in run.notes)
+
+
+def test_every_deviation_of_the_reference_is_used() -> None:
+    """Every fault of the reference is named by a requirement, and every name is a fault's."""
+    named = {fault for _, fault in PAIRS}
+    assert set(FAULTS) <= named
+    assert named <= {*FAULTS, *BENIGN}
+    assert {fault for area in REASONS.values() for fault in area} == named
+
+
+def _profile(rule: Requirement) -> str:
+    return next(name for name in ("openai", "vllm", "privatemode") if name in rule.profiles)
