@@ -15,6 +15,7 @@ from soundcheck.contract import (
     Probe,
     cases,
     conforms,
+    member,
     normalised,
     probes,
     requirement,
@@ -137,10 +138,9 @@ def test_an_mpeg_program_stream_is_accepted(answers: Answers) -> None:
     draft=["STT-FORMAT-003"],
 )
 @cases(*(Case(variant, clip=f"sentence-{variant}.wav") for variant in WAVE_VARIANTS))
-@probes(lambda case: {"answer": transcription(case.clip, language="en"), "twin": TWIN})
+@probes(lambda case: {"answer": transcription(case.clip, language="en")})
 def test_wave_variants_are_accepted(answers: Answers, case: Case) -> None:
     """WAVE files of other sample formats, rates and channel layouts are accepted."""
-    answers.twin.ok()
     answers.answer.ok()
 
 
@@ -303,7 +303,7 @@ def test_cues_agree_with_segments(answers: Answers, case: Case) -> None:
     cues = _cues(answers.subtitles, case.id)
     body = answers.verbose.ok().object()
     segments = body.get("segments")
-    assert isinstance(segments, list), "verbose_json has no array of segments"
+    assert isinstance(segments, list), f"verbose_json: {member(body, 'segments')}, not an array"
     if len(cues) == len(segments):
         for number, (cue, segment) in enumerate(zip(cues, segments, strict=True), start=1):
             apart = max(abs(cue.start - segment["start"]), abs(cue.end - segment["end"]))
@@ -311,7 +311,7 @@ def test_cues_agree_with_segments(answers: Answers, case: Case) -> None:
         return
     told = normalised(" ".join(cue.text for cue in cues))
     assert told == normalised(answers.verbose.text), (
-        f"{len(cues)} cues and {len(segments)} segments tell different texts"
+        f"the cues tell another text than the segments (there are {len(cues)} and {len(segments)})"
     )
 
 
@@ -331,14 +331,17 @@ def test_cues_agree_with_segments(answers: Answers, case: Case) -> None:
 def test_non_ascii_text_survives(answers: Answers, case: Case) -> None:
     """Speech in German, Russian and Chinese comes back in its own script, in every format."""
     _, script = case.value
+    answers.json.ok()
     for name, answer in answers.items():
-        text = answer.text if answer.ok().media_type == "application/json" else _plain(answer)
+        if answer.status != 200:  # that a claimed format is refused is another requirement's matter
+            continue
+        text = answer.text if answer.media_type == "application/json" else _plain(answer)
         if name in SUBTITLES:
             text = " ".join(cue.text for cue in _cues(answer, name))
         letters = [character for character in text if character.isalpha()]
         own = [c for c in letters if unicodedata.name(c, "").startswith(script)]
         assert letters, f"{name}: no letters in {text!r}"
-        assert len(own) >= 0.8 * len(letters), f"{name}: not in {script.title()} script: {text!r}"
+        assert len(own) >= 0.8 * len(letters), f"{name}: not in the {script} script: {text!r}"
         broken = re.search(r"\N{REPLACEMENT CHARACTER}|\\u[0-9a-fA-F]{4}|[ÃÐÑ][\x80-\xbf]", text)
         assert not broken, f"{name}: damaged characters in {text!r}"
         assert not re.search(r"\w\?\w", text), f"{name}: letters replaced by ? in {text!r}"
@@ -358,13 +361,14 @@ def _one_per_format(case: Case, deployment: Deployment) -> dict[str, Probe]:
 
 def _as_good_as_twin(answers: Answers) -> None:
     """Assert that a clip is transcribed, and hardly worse than the same speech as plain WAV."""
-    answer, twin = answers.answer, answers.twin
-    text = answer.text
+    text = answers.answer.text
     assert text.strip(), "the text is empty although the audio holds speech"
-    spoken = answer.spoken.transcript
-    rate, bound = word_error_rate(spoken, text), word_error_rate(spoken, twin.text) + WER_MARGIN
-    assert rate <= bound, (
-        f"word error rate {rate:.2f}, its WAV twin's is {bound - WER_MARGIN:.2f}: {text!r}"
+    if answers.twin.status != 200:  # a fault of its own: it must not be held against this clip
+        return
+    spoken = answers.answer.spoken.transcript
+    rate, twin = word_error_rate(spoken, text), word_error_rate(spoken, answers.twin.text)
+    assert rate <= twin + WER_MARGIN, (
+        f"word error rate {rate:.2f}, its WAV twin's is {twin:.2f}: {text!r}"
     )
 
 

@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # a slow machine is no failure
+settings.load_profile("untimed")
 
 Reply = Callable[[socket.socket, bytes], None]
 """Answers one request: gets the connection and the request's head, sends what it likes."""

@@ -12,6 +12,7 @@ from soundcheck.contract.plan import Cost
 from soundcheck.contract.probe import Probe
 from soundcheck.plugin.session import Observer, Silent
 from soundcheck.report.run import Result
+from soundcheck.report.wording import plural, size
 
 
 @contextmanager
@@ -56,8 +57,9 @@ class _Told:
 
     def planned(self, requirements: int, cost: Cost) -> None:
         self._console.print(
-            f"planned: {requirements} requirements by {cost.requests} requests, "
-            f"{cost.audio_s / 60:.1f} audio minutes, {cost.upload_bytes / 1e6:.1f} MB to upload"
+            f"planned: {plural(requirements, 'requirement')} by "
+            f"{plural(cost.requests, 'request')}, {cost.audio_s / 60:.1f} audio minutes, "
+            f"{size(cost.upload_bytes)} to upload"
         )
         self._requests = cost.requests
         self._bar.update(self._sending, total=cost.requests, visible=True)

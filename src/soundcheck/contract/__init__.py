@@ -1,6 +1,6 @@
 """What a deployment must keep, and how that is found out: the vocabulary of the suites."""
 
-from soundcheck.contract.answer import Answer, Answers
+from soundcheck.contract.answer import Answer, Answers, member, shown
 from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.probe import Lane, Probe, get, transcription
 from soundcheck.contract.requirement import (
@@ -31,9 +31,11 @@ __all__ = [
     "cases",
     "conforms",
     "get",
+    "member",
     "normalised",
     "probes",
     "requirement",
+    "shown",
     "transcription",
     "word_error_rate",
 ]

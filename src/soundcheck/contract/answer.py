@@ -65,7 +65,7 @@ class Answer:
         """Return the status, type and beginning of the body, for messages."""
         text = self.response.body[: 4 * EXCERPT].decode("utf-8", "replace")
         short = text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
-        return f"{self.status} {self.media_type or 'without a media type'}: {short!r}"
+        return f"{self.status} {self.media_type or 'without a media type'}: {short}"
 
     def ok(self) -> "Answer":
         """Assert status 200 and return the answer."""
@@ -103,9 +103,8 @@ class Answer:
     def text(self) -> str:
         """Return the string ``text`` of a successful JSON answer."""
         body = self.ok().object()
-        assert "text" in body, f"the answer has no text: {self.excerpt}"
-        text = body["text"]
-        assert isinstance(text, str), f"text is {_kind(text)}, not a string"
+        text = body.get("text")
+        assert isinstance(text, str), f"{member(body, 'text')}, not a string: {self.excerpt}"
         return text
 
     @property
@@ -155,12 +154,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _kind(value: object) -> str:
-    """Return what JSON calls the type of ``value``."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, (int, float)):
-        return "a number"
-    return "an array" if isinstance(value, list) else "an object"
+def member(body: Mapping[str, Any], name: str) -> str:
+    """Return what ``body`` has as ``name``, as the beginning of a sentence."""
+    return f"{name} is {shown(body[name]) if name in body else 'missing'}"
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Return a JSON value as it was sent, shortened: for messages about what is wrong with it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

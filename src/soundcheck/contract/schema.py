@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from soundcheck import suites
+from soundcheck.contract.answer import shown
 
 
 def conforms(value: object, name: str) -> None:
@@ -16,7 +17,7 @@ def conforms(value: object, name: str) -> None:
     errors = sorted(
         _validator(name).iter_errors(value), key=lambda error: list(map(str, error.path))
     )
-    told = [f"{_place(error.absolute_path)}: {_short(error.message)}" for error in errors[:5]]
+    told = [_told(error) for error in errors[:5]]
     if len(errors) > len(told):
         told.append(f"and {len(errors) - len(told)} more")
     assert not errors, "; ".join(told)
@@ -34,10 +35,25 @@ def _validator(name: str) -> Any:  # the validator classes of jsonschema are mad
     return Draft202012Validator(document)
 
 
+def _told(error: Any) -> str:
+    """Return one violation in the terms of JSON: the validator's own words are Python's."""
+    place, rule, value = _place(error.absolute_path), error.validator_value, shown(error.instance)
+    match error.validator:
+        case "required":
+            missing = next(name for name in rule if name not in error.instance)
+            return f"{missing} is missing" + (f" in {place}" if error.absolute_path else "")
+        case "type":
+            kinds = rule if isinstance(rule, str) else " or ".join(rule)
+            return f"{place} is {value}, not of type {kinds}"
+        case "const":
+            return f"{place} is {value}, not {shown(rule)}"
+        case "minimum":
+            return f"{place} is {value}, less than {shown(rule)}"
+        case "maximum":
+            return f"{place} is {value}, more than {shown(rule)}"
+    return f"{place}: {error.message[:200]}"
+
+
 def _place(path: Any) -> str:
     steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path]
     return "".join(steps).lstrip(".") or "the value"
-
-
-def _short(message: str, limit: int = 200) -> str:
-    return message if len(message) <= limit else message[: limit - 1] + "…"

@@ -48,6 +48,8 @@ def _cue(lines: list[str], number: int, kind: str) -> Cue:
     if timing is None:
         shown = repr(lines[0]) if lines else "nothing"
         raise ValueError(f"block {number} has {shown} where its times should be")
+    if any("-->" in line for line in lines[1:]):
+        raise ValueError(f"block {number} holds the times of another: a blank line is missing")
     fields = timing.groups()
     return Cue(_seconds(*fields[:4]), _seconds(*fields[4:]), " ".join(lines[1:]).strip())
 

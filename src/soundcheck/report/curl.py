@@ -1,0 +1,137 @@
+"""The curl command that repeats a recorded request, reading its key from the environment.
+
+A recorded request holds no secret (the writer of exchanges redacts them), and none is added here:
+the command names the environment variable and the shell fills it in.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from soundcheck.report.printable import one_line, printable
+
+CLIPS_HINT = "clips: soundcheck fixtures export --all DIR, then run this in DIR"
+_REDACTED = "[redacted]"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEY_FROM_ENVIRONMENT = re.compile(r"Authorization: Bearer \$[A-Za-z_][A-Za-z0-9_]*")
+_WITH_VALUE = frozenset({"--request", "--header", "--form", "--form-string"})
+_BY_CURL = frozenset(
+    {"accept-encoding", "authorization", "connection", "content-length", "host", "user-agent"}
+)
+_DEFAULTS = frozenset({("accept", "*/*")})
+_GLOBS = frozenset("[]{}")
+_PLAIN_FORM_VALUE = re.compile(r"[A-Za-z0-9._/+ -]*")
+
+
+def curl_command(request: Mapping[str, Any], api_key_env: str | None) -> str:
+    """Return the shell command for the recorded ``request`` of an exchange.
+
+    Several lines joined by backslashes; lines that begin with ``#`` say where the clips come from
+    and what of the request curl cannot repeat. ``api_key_env`` names the variable with the key.
+    """
+    arguments, remarks = curl_arguments(request, api_key_env)
+    lines = ["curl " + " ".join(_quoted(word) for word in arguments[:2])]
+    position = 2
+    while position < len(arguments):
+        width = 2 if arguments[position] in _WITH_VALUE else 1
+        lines.append("  " + " ".join(_quoted(word) for word in arguments[position:][:width]))
+        position += width
+    return "".join(f"# {remark}\n" for remark in remarks) + " \\\n".join(lines)
+
+
+def curl_arguments(
+    request: Mapping[str, Any], api_key_env: str | None
+) -> tuple[list[str], list[str]]:
+    """Return curl's arguments for ``request`` (the key as ``$NAME``) and remarks about them.
+
+    Raises:
+        ValueError: the request's address is not one of http or https.
+
+    """
+    remarks: list[str] = []
+    url, parts = request["url"], request["parts"]
+    if not url.lower().startswith(("http://", "https://")):
+        raise ValueError("the address is none of a web server, and could be an option of curl's")
+    arguments = ["--include", url]
+    if _GLOBS & set(url):
+        arguments.append("--globoff")
+    if "/." in url:
+        arguments.append("--path-as-is")
+    if request["method"] != ("POST" if parts else "GET"):
+        arguments += ["--request", request["method"]]
+    if {"name": "stream", "value": "true"} in parts:
+        arguments.append("--no-buffer")
+    arguments += _header_arguments(request, api_key_env, remarks)
+    for part in parts:
+        arguments += _part_arguments(part, remarks)
+    if not parts and request["body_bytes"]:
+        remarks.append(f"the body of {request['body_bytes']} bytes is no form and is left out here")
+    if any("clip" in part for part in parts):
+        remarks.insert(0, CLIPS_HINT)
+    return arguments, remarks
+
+
+def _header_arguments(
+    request: Mapping[str, Any], api_key_env: str | None, remarks: list[str]
+) -> list[str]:
+    arguments: list[str] = []
+    left_out = _BY_CURL | {"content-type"} if request["parts"] else _BY_CURL
+    for name, value in request["headers"]:
+        lower = name.lower()
+        if lower == "authorization" and api_key_env and _VARIABLE.fullmatch(api_key_env):
+            arguments += ["--header", f"Authorization: Bearer ${api_key_env}"]
+        elif lower in left_out or (lower, value) in _DEFAULTS:
+            continue
+        elif value == _REDACTED:
+            remarks.append(f"the header {one_line(name)} carried a secret and is left out here")
+        else:
+            arguments += ["--header", f"{name}: {value}" if value else f"{name};"]
+    return arguments
+
+
+def _part_arguments(part: Mapping[str, Any], remarks: list[str]) -> list[str]:
+    name = part["name"]
+    if "=" in name or "\0" in name + str(part.get("value", "")):
+        remarks.append(f"curl cannot write the part {one_line(name)!r}; it is left out here")
+        return []
+    if "clip" not in part:
+        # --form-string takes the value as it is: a leading @ or < means nothing there.
+        return ["--form-string", f"{name}={part['value']}"]
+    clip = _form_value(part["clip"])
+    if part["filename"] is None:
+        # "<" sends a file's bytes as a part that has no file name.
+        value = f"{name}=<{clip}"
+    else:
+        value = f"{name}=@{clip};filename={_form_value(part['filename'])}"
+    return ["--form", value + (f";type={part['content_type']}" if part["content_type"] else "")]
+
+
+def _form_value(text: str) -> str:
+    """Quote as curl's --form wants a file name that holds more than plain characters."""
+    if text and _PLAIN_FORM_VALUE.fullmatch(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _quoted(word: str) -> str:
+    if _KEY_FROM_ENVIRONMENT.fullmatch(word):
+        return f'"{word}"'  # the one word in which the shell shall replace something
+    if printable(word) != word:
+        return _ansi_c_quoted(word)
+    return shlex.quote(word)
+
+
+def _ansi_c_quoted(word: str) -> str:
+    """Quote a word with control or invisible characters so that it can be read and copied."""
+    shown = []
+    for character in word:
+        if character in "'\\":
+            shown.append("\\" + character)
+        elif printable(character) != character or character == "\r":
+            data = character.encode("utf-8", "surrogatepass")
+            # Octal, because a hexadecimal escape would swallow a digit that follows.
+            shown.append("".join(f"\\{byte:03o}" for byte in data))
+        else:
+            shown.append(character)
+    return f"$'{''.join(shown)}'"

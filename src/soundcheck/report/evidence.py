@@ -1,0 +1,165 @@
+"""What a reader needs to see of an exchange: the request, the answer's beginning, a curl line."""
+
+import base64
+import codecs
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from soundcheck.errors import SoundcheckError
+from soundcheck.report.curl import curl_command
+from soundcheck.report.printable import one_line
+from soundcheck.report.run import EXCHANGES, Target
+from soundcheck.report.validation import read_document
+from soundcheck.report.wording import duration, plural, size
+
+BODY_SHOWN = 2000  # characters of a response body
+_VALUE_SHOWN = 300  # characters of a header or of a form field
+_GIST_SHOWN = 120  # characters of what tells one form from another
+_LINES_SHOWN = 24  # headers, parts
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One exchange, ready to be shown; ``problem`` says why it cannot be, and the rest is empty.
+
+    ``body`` is the beginning of the answer's body; ``body_note`` says how much, if not all, it is.
+    """
+
+    digest: str
+    file: str
+    problem: str | None = None
+    line: str = ""
+    gist: str = ""
+    answer: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    parts: tuple[tuple[str, str], ...] = ()
+    status: str = ""
+    answer_headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    body_note: str = ""
+    times: str = ""
+    curl: str = ""
+
+
+def load_evidence(folder: Path, digest: str, target: Target) -> Evidence:
+    """Return the exchange ``digest`` with ``target``, of the run in ``folder``.
+
+    One that cannot be read says so.
+    """
+    file = f"{EXCHANGES}/{digest}.json"
+    try:
+        # Not held against its schema: that would cost seconds where every rule fails. Whatever a
+        # foreign file holds is shown as text or ends in the second problem here.
+        document = read_document(folder / file, "exchange")
+        return _evidence(document, digest, file, target)
+    except SoundcheckError as error:
+        return Evidence(digest, file, problem=str(error).replace(f"{folder}/", ""))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return Evidence(digest, file, problem=f"{file}: is damaged: it breaks the schema")
+
+
+def _evidence(exchange: Mapping[str, Any], digest: str, file: str, target: Target) -> Evidence:
+    request, response, error = exchange["request"], exchange["response"], exchange["error"]
+    status, answer, body, note = "no answer", "no answer", "", ""
+    answer_headers: tuple[tuple[str, str], ...] = ()
+    if response is not None:
+        status = f"{response['status']} {response['reason']}".strip()
+        body, total, shown = _excerpt(response["body"])
+        note = "" if shown == total else f"the first {size(shown)} of {size(total)}"
+        answer_headers = _limited(response["headers"])
+        kind = next((v for name, v in response["headers"] if name.lower() == "content-type"), "")
+        answer = ", ".join(filter(None, (status, f"{size(total)} {one_line(kind, 60)}".strip())))
+    if error is not None:
+        problem = f"{error['kind']}: {error['message']}"
+        status = f"{status}; {problem}"
+        answer = f"{answer}; {one_line(problem, _VALUE_SHOWN)}"
+    address = urlsplit(request["url"])
+    path = address.path + (f"?{address.query}" if address.query else "")
+    return Evidence(
+        digest=digest,
+        file=file,
+        line=f"{request['method']} {one_line(path, 120)}",
+        gist=one_line(_gist(request["parts"], target.model), _GIST_SHOWN),
+        answer=answer,
+        headers=(("", f"{request['method']} {request['url']}"), *_limited(request["headers"])),
+        parts=_limited([[part["name"], _part(part)] for part in request["parts"]]),
+        status=status,
+        answer_headers=answer_headers,
+        body=body,
+        body_note=note,
+        times=_times(exchange),
+        curl=curl_command(request, target.api_key_env),
+    )
+
+
+def _gist(parts: list[Mapping[str, Any]], model: str) -> str:
+    """Return what tells a form from the other forms of the run: not the model that is checked."""
+    told = []
+    for part in parts:
+        if "clip" in part:
+            name = part["filename"]
+            told.append(
+                part["clip"] if name in (None, part["clip"]) else f"{part['clip']} as {name}"
+            )
+        elif (part["name"], part["value"]) != ("model", model):
+            value = part["value"]
+            told.append(f"{part['name']}={value if value == value.strip() else repr(value)}")
+    return ", ".join(told)
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    if "clip" not in part:
+        return str(part["value"])
+    name = part["filename"]
+    label = "no file name" if name is None else name
+    facts = (
+        label if label == part["clip"] else f"{label} (clip {part['clip']})",
+        part["content_type"] or "no content type",
+        size(part["size"]),
+        duration(part["duration_s"]),
+        f"sha256 {part['sha256'][:16]}…",
+    )
+    return ", ".join(facts)
+
+
+def _times(exchange: Mapping[str, Any]) -> str:
+    timing, response = exchange["timing"], exchange["response"]
+    labels = (("sent", "sent_s"), ("headers", "headers_s"), ("done", "done_s"))
+    told = [f"{word} {duration(timing[key])}" for word, key in labels if timing[key] is not None]
+    if response is not None and len(response["chunks"]) > 1:
+        told.append(f"body in {plural(len(response['chunks']), 'chunk')}")
+    if exchange["attempts"] > 1:
+        told.append(f"{exchange['attempts']} attempts")
+    return ", ".join(told)
+
+
+def _limited(pairs: list[list[str]]) -> tuple[tuple[str, str], ...]:
+    """Keep what fits: a hostile server may send headers without end."""
+    kept = [
+        (one_line(name, 80), value if len(value) <= _VALUE_SHOWN else _cut(value))
+        for name, value in pairs[:_LINES_SHOWN]
+    ]
+    if len(pairs) > _LINES_SHOWN:
+        kept.append(("…", f"and {len(pairs) - _LINES_SHOWN} more"))
+    return tuple(kept)
+
+
+def _cut(value: str) -> str:
+    return f"{value[:_VALUE_SHOWN]}… ({len(value):,} characters)"
+
+
+def _excerpt(body: Mapping[str, str]) -> tuple[str, int, int]:
+    """Return the body's beginning as text, its size and the size of that beginning in bytes."""
+    if "text" in body:
+        text = body["text"]
+        total = len(text.encode("utf-8", "surrogatepass"))
+        if len(text) <= BODY_SHOWN:
+            return text, total, total
+        return text[:BODY_SHOWN], total, len(text[:BODY_SHOWN].encode("utf-8", "surrogatepass"))
+    data = base64.b64decode(body["base64"], validate=True)
+    whole = len(data) <= BODY_SHOWN
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    return decoder.decode(data[:BODY_SHOWN], final=whole), len(data), min(len(data), BODY_SHOWN)

@@ -1,0 +1,116 @@
+"""``junit.xml``: one suite per area, one test case per requirement and case.
+
+JUnit knows passed, failed, error and skipped. A failed SHOULD passes and says why in its output;
+what could not be judged is an error, so that it is never green; what was left out is skipped.
+"""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+
+from soundcheck.report.outcomes import AREAS
+from soundcheck.report.printable import one_line, printable
+from soundcheck.report.run import EXCHANGES, Result, Run
+from soundcheck.report.wording import TITLES, cost, dialect, target
+
+_TITLE_SHOWN = 300
+# Beyond what printable() replaces, XML 1.0 excludes nothing that a Python string can hold.
+_SECONDS = "{:.3f}"
+
+
+def render_junit(run: Run) -> str:
+    """Return the JUnit document of ``run``; valid XML 1.0 whatever a server answered."""
+    suites: dict[str, list[Result]] = {area: [] for area in AREAS}
+    for result in run.results:
+        suites.setdefault(result.area, []).append(result)
+    root = ElementTree.Element("testsuites", {"name": "soundcheck", **_totals(run.results)})
+    for area, results in suites.items():
+        if results:
+            root.append(_suite(run, area, results))
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(
+        root, encoding="unicode"
+    )
+
+
+def _suite(run: Run, area: str, results: Sequence[Result]) -> ElementTree.Element:
+    started = re.sub(r"(\.\d+)?(Z|\+00:00)$", "", run.started)
+    suite = ElementTree.Element(
+        "testsuite",
+        {"name": f"soundcheck.{area}", "timestamp": started, **_totals(results)},
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in _facts(run).items():
+        ElementTree.SubElement(properties, "property", name=name, value=one_line(value))
+    suite.extend(_case(result) for result in results)
+    return suite
+
+
+def _totals(results: Sequence[Result]) -> dict[str, str]:
+    kinds = [_KINDS[result.verdict] for result in results]
+    return {
+        "tests": str(len(kinds)),
+        "failures": str(kinds.count("failure")),
+        "errors": str(kinds.count("error")),
+        "skipped": str(kinds.count("skipped")),
+        "time": _SECONDS.format(sum(result.duration_s for result in results)),
+    }
+
+
+_KINDS = {
+    "fail": "failure",
+    "error": "error",
+    "untestable": "error",
+    "waived": "skipped",
+    "not-applicable": "skipped",
+    "not-selected": "skipped",
+    "warn": "system-out",
+    "info": "system-out",
+    "pass": None,
+}
+
+
+def _facts(run: Run) -> dict[str, str]:
+    return {
+        "verdict": TITLES[run.verdict],
+        "target": target(run),
+        "model": run.target.model,
+        "profile": run.profile,
+        "dialect": dialect(run),
+        "effort": run.effort,
+        "cost": cost(run.cost.spent),
+        "tool": f"soundcheck {run.tool.version}",
+        "python": run.tool.python,
+        **{f"note.{number}": note for number, note in enumerate(run.notes, 1)},
+    }
+
+
+def _case(result: Result) -> ElementTree.Element:
+    name = result.id if result.case is None else f"{result.id} [{one_line(result.case)}]"
+    element = ElementTree.Element(
+        "testcase",
+        classname=f"soundcheck.{result.area}",
+        name=name,
+        time=_SECONDS.format(result.duration_s),
+    )
+    kind = _KINDS[result.verdict]
+    if kind is None:
+        return element
+    reason = result.message or result.rule
+    if kind == "system-out":
+        detail = ElementTree.SubElement(element, kind)
+    else:
+        title = one_line(f"{result.verdict}: {reason}", _TITLE_SHOWN)
+        detail = ElementTree.SubElement(element, kind, message=title)
+        if kind != "skipped":
+            detail.set("type", result.level if kind == "failure" else result.verdict)
+    detail.text = "\n".join(printable(line) for line in _story(result, reason))
+    return element
+
+
+def _story(result: Result, reason: str) -> list[str]:
+    lines = [f"{result.verdict} ({result.level}): {reason}", f"rule: {result.rule}"]
+    if result.source:
+        lines.append(f"source: {result.source}")
+    lines += [f"evidence: {EXCHANGES}/{digest}.json" for digest in result.exchanges]
+    return lines

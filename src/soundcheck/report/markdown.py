@@ -1,0 +1,117 @@
+"""``summary.md``: the run in a page of Markdown, for the job summary of a CI run.
+
+Text that a server chose stands in code spans and fenced blocks only, where Markdown reads nothing:
+no markup, no HTML, no link, no mention of a user and no reference to an issue can come from it.
+"""
+
+import re
+
+from soundcheck.report.outcomes import Outcome, outcomes, with_verdict
+from soundcheck.report.printable import one_line, printable
+from soundcheck.report.run import Result, Run, Verdict
+from soundcheck.report.wording import (
+    COUNTED,
+    NOT_OBSERVABLE,
+    TITLES,
+    cost,
+    dialect,
+    duration,
+    planned_if_other,
+    plural,
+    sentence,
+    target,
+)
+
+_SECTIONS: tuple[tuple[str, tuple[Verdict, ...]], ...] = (
+    ("Failed", ("fail",)),
+    ("Could not be judged", ("error", "untestable")),
+    ("Warnings", ("warn",)),
+    ("Waived", ("waived",)),
+)
+# A job summary may hold one MiB; this stays far below it.
+_REQUIREMENTS_SHOWN = 40
+_CASES_SHOWN = 12
+_MESSAGE_SHOWN = 700
+_SPECIAL = re.compile(r"([\\`*_\[\]#|~<>&@$])")
+
+
+def render_markdown(run: Run) -> str:
+    """Return the summary of ``run``: verdict, counts, failures and warnings, cost."""
+    found = outcomes(run)
+    lines = [f"## {TITLES[run.verdict]}: {code(run.target.model)} ({code(run.profile)} profile)"]
+    lines += ["", escaped(sentence(run, found)), ""]
+    lines += [f"- **Note:** {code(note)}" for note in run.notes]
+    lines += ["", *_counts(run), "", *_facts(run)]
+    for title, verdicts in _SECTIONS:
+        chosen = with_verdict(found, *verdicts)
+        if chosen:
+            lines += ["", f"### {title} ({len(chosen)})", ""]
+            for outcome in chosen[:_REQUIREMENTS_SHOWN]:
+                lines += _requirement(outcome)
+        if len(chosen) > _REQUIREMENTS_SHOWN:
+            lines += ["", f"And {len(chosen) - _REQUIREMENTS_SHOWN} more in `report.html`."]
+    lines += ["", "### Not observable from outside", ""]
+    lines += [f"- {escaped(text)}" for text in NOT_OBSERVABLE]
+    return "\n".join(lines) + "\n"
+
+
+def code(text: str) -> str:
+    """Return ``text`` as a code span that nothing in it can end."""
+    line = one_line(text, _MESSAGE_SHOWN)
+    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    padding = " " if not line or line[0] in "` " or line[-1] in "` " else ""
+    return f"{ticks}{padding}{line or ' '}{padding}{ticks}"
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` for the middle of a line, as plain words whatever Markdown makes of them."""
+    return _SPECIAL.sub(r"\\\1", one_line(text))
+
+
+def fenced(text: str, indent: str) -> list[str]:
+    """Return the lines of a fenced block with ``text``, which cannot end the block."""
+    shown = printable(text)
+    if len(shown) > _MESSAGE_SHOWN:
+        shown = shown[:_MESSAGE_SHOWN] + f"… ({len(shown):,} characters)"
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    return [indent + line for line in (f"{fence}text", *shown.split("\n"), fence)]
+
+
+def _counts(run: Run) -> list[str]:
+    shown = [verdict for verdict in COUNTED if run.counts[verdict] or verdict in ("fail", "pass")]
+    return [
+        "| " + " | ".join(COUNTED[verdict] for verdict in shown) + " |",
+        "|" + " --: |" * len(shown),
+        "| " + " | ".join(f"{run.counts[verdict]:,}" for verdict in shown) + " |",
+    ]
+
+
+def _facts(run: Run) -> list[str]:
+    planned = planned_if_other(run.cost)
+    facts = {
+        "Target": code(target(run)),
+        "Dialect": code(dialect(run)),
+        "Effort": run.effort,
+        "Started": f"{code(run.started)}, took {duration(run.duration_s)}",
+        "Cost": cost(run.cost.spent) + (f" (planned: {planned})" if planned else ""),
+        "Judged by": f"soundcheck {code(run.tool.version)} on Python {code(run.tool.python)}",
+    }
+    return [f"- **{name}:** {value}" for name, value in facts.items()]
+
+
+def _requirement(outcome: Outcome) -> list[str]:
+    lines = [f"- **{code(outcome.id)}** {outcome.level}: {escaped(outcome.rule)}"]
+    if outcome.source:
+        lines.append(f"  Source: {code(outcome.source)}")
+    noteworthy = outcome.noteworthy
+    for result in noteworthy[:_CASES_SHOWN]:
+        lines += _case(result)
+    if len(noteworthy) > _CASES_SHOWN:
+        more = plural(len(noteworthy) - _CASES_SHOWN, "case")
+        lines += ["", f"  And {more} more in `report.html`."]
+    return lines
+
+
+def _case(result: Result) -> list[str]:
+    heading = [] if result.case is None else ["", f"  {result.verdict} for {code(result.case)}"]
+    return [*heading, "", *fenced(result.message or "(no message)", "  ")]

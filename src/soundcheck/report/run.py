@@ -1,0 +1,244 @@
+"""A run: what one check of one deployment found, as ``run.json`` holds it.
+
+Everything people and machines read about a run is derived from this value. Durations are seconds,
+sizes bytes, audio is counted in minutes.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from soundcheck.errors import SoundcheckError
+from soundcheck.report.validation import load_document
+
+SCHEMA = "soundcheck/run/1"
+FILE = "run.json"
+EXCHANGES = "exchanges"
+
+Level: TypeAlias = Literal["MUST", "SHOULD", "MAY"]
+Effort: TypeAlias = Literal["quick", "full", "deep"]
+RunVerdict: TypeAlias = Literal["conformant", "nonconformant", "incomplete"]
+Verdict: TypeAlias = Literal[
+    "fail",
+    "error",
+    "untestable",
+    "warn",
+    "waived",
+    "info",
+    "pass",
+    "not-applicable",
+    "not-selected",
+]
+# Worst first. A violation that was seen outweighs a case that could not be judged; a case that was
+# judged outweighs one that was left out. The same order as soundcheck.contract.verdict's, which is
+# not imported because it brings the audio along; a test holds the two together.
+VERDICTS: tuple[Verdict, ...] = (
+    "fail",
+    "error",
+    "untestable",
+    "waived",
+    "warn",
+    "info",
+    "pass",
+    "not-applicable",
+    "not-selected",
+)
+NOTEWORTHY: frozenset[Verdict] = frozenset(
+    {"fail", "error", "untestable", "warn", "waived", "info"}
+)
+JUDGED: frozenset[Verdict] = frozenset({"fail", "warn", "waived", "info", "pass"})
+_RANK = {verdict: rank for rank, verdict in enumerate(VERDICTS)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """What judged: Soundcheck's version and Python's."""
+
+    name: str = "soundcheck"
+    version: str
+    python: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What was judged; the key is known only by the environment variable that holds it."""
+
+    name: str | None = None
+    base_url: str
+    model: str
+    profile: str
+    api_key_env: str | None = None
+    reference: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The dialect that the profile claims and the one that the answers showed."""
+
+    claimed: str
+    detected: Literal["openai", "vllm", "unknown"] = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a run asks of its target."""
+
+    requests: int = 0
+    audio_minutes: float = 0.0
+    upload_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What was planned before the first byte, and what was spent."""
+
+    planned: Cost = field(default_factory=Cost)
+    spent: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The judgement of one requirement (``case`` is ``None``) or of one of its cases."""
+
+    id: str
+    case: str | None = None
+    area: str
+    level: Level
+    verdict: Verdict
+    rule: str
+    source: str
+    message: str = ""
+    test: str = ""
+    exchanges: tuple[str, ...] = ()
+    attempts: int = 1
+    replayable: bool = True
+    effort: Effort = "quick"
+    duration_s: float = 0.0
+    draft: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One check of one deployment."""
+
+    tool: Tool
+    target: Target
+    profile: str
+    effort: Effort
+    dialect: Dialect
+    started: str
+    duration_s: float
+    verdict: RunVerdict
+    counts: Mapping[Verdict, int]
+    cost: Costs
+    results: tuple[Result, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``run.json`` holds."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Run":
+        """Rebuild a run from a document that keeps the schema."""
+        members = {name: value for name, value in document.items() if name != "schema"}
+        cost = document["cost"]
+        return cls(
+            **members
+            | {
+                "tool": Tool(**document["tool"]),
+                "target": Target(**document["target"]),
+                "dialect": Dialect(**document["dialect"]),
+                "cost": Costs(Cost(**cost["planned"]), Cost(**cost["spent"])),
+                "notes": tuple(document["notes"]),
+                "results": tuple(
+                    Result(
+                        **result
+                        | {
+                            "exchanges": tuple(result["exchanges"]),
+                            "draft": tuple(result["draft"]),
+                        }
+                    )
+                    for result in document["results"]
+                ),
+            }
+        )
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the worst of at least one verdict: what a requirement takes from its cases."""
+    return min(verdicts, key=_RANK.__getitem__)
+
+
+def count_requirements(results: Iterable[Result]) -> dict[Verdict, int]:
+    """Return how many requirements have each verdict, each counted once by its worst case."""
+    by_id: dict[str, Verdict] = {}
+    for result in results:
+        by_id[result.id] = worst((result.verdict, by_id.get(result.id, result.verdict)))
+    tally = Counter(by_id.values())
+    return {verdict: tally[verdict] for verdict in VERDICTS}
+
+
+def load_run(folder: Path) -> Run:
+    """Return the run in ``folder``.
+
+    Raises:
+        SoundcheckError: ``run.json`` is missing, cut off, foreign or contradicts itself; the
+            message names the file and the problem.
+
+    """
+    path = folder / FILE
+    run = Run.from_json(load_document(path, "run"))
+    problem = _contradiction(run)
+    if problem:
+        raise SoundcheckError(f"{path}: {problem}; it was damaged or edited")
+    return run
+
+
+def save_run(folder: Path, run: Run) -> None:
+    """Write ``run`` to ``folder`` (made if missing), replacing an earlier ``run.json`` at once.
+
+    Raises:
+        SoundcheckError: the folder cannot be written.
+
+    """
+    write_file(folder / FILE, json.dumps(run.to_json(), indent=1, allow_nan=False) + "\n")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 so that a reader sees the old file or the whole new one.
+
+    Raises:
+        SoundcheckError: the file cannot be written.
+
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise SoundcheckError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _contradiction(run: Run) -> str | None:
+    """Return how the run contradicts itself, so that no report shows green over red."""
+    cases = Counter((result.id, result.case) for result in run.results)
+    (identity, case), times = cases.most_common(1)[0] if cases else (("", None), 1)
+    if times > 1:
+        return f"{identity} {f'[{case}] ' if case else ''}is judged {times} times"
+    for verdict, number in count_requirements(run.results).items():
+        if run.counts[verdict] != number:
+            return f"counts {run.counts[verdict]} requirements as {verdict}, its results {number}"
+    if run.verdict == "conformant" and run.counts["fail"]:
+        return f"says conformant although {run.counts['fail']} required rules fail"
+    if run.verdict == "conformant" and not any(run.counts[verdict] for verdict in JUDGED):
+        return "says conformant although nothing was judged"
+    return None

@@ -1,0 +1,170 @@
+"""The closing summary of a run on the terminal: verdict, what is wrong, where the report lies."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from soundcheck.report.outcomes import Outcome, outcomes, with_verdict
+from soundcheck.report.printable import one_line, printable
+from soundcheck.report.run import Run, RunVerdict, Verdict
+from soundcheck.report.wording import (
+    COUNTED,
+    TITLES,
+    cost,
+    dialect,
+    duration,
+    planned_if_other,
+    plural,
+    sentence,
+    target,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, Group, RenderableType
+    from rich.text import Text
+
+_VERDICT_STYLES: dict[RunVerdict, str] = {
+    "conformant": "bold green",
+    "nonconformant": "bold red",
+    "incomplete": "bold yellow",
+}
+_STYLES: dict[Verdict, str] = {
+    "fail": "bold red",
+    "error": "bold magenta",
+    "untestable": "bold magenta",
+    "warn": "yellow",
+    "waived": "yellow",
+    "pass": "green",
+}
+_TOLD: tuple[Verdict, ...] = ("fail", "error", "untestable", "warn", "waived")
+_REQUIREMENTS_SHOWN = 20
+_CASES_SHOWN = 4
+_MESSAGE_LINES, _MESSAGE_SHOWN = 4, 400
+_INDENT = 11  # columns: the longest label and a space
+_COMMAND_WIDTH = 66  # columns of a command before it is broken by backslashes
+
+
+def render(run: Run, folder: Path) -> "Group":
+    """Return the summary of ``run``, whose reports lie in ``folder``, to be printed by rich."""
+    from rich.console import Group
+
+    found = outcomes(run)
+    told = with_verdict(found, *_TOLD)
+    blocks: list[RenderableType] = [_headline(run, found)]
+    for outcome in told[:_REQUIREMENTS_SHOWN]:
+        label = _text(outcome.verdict, _STYLES.get(outcome.verdict, ""))
+        blocks.append(_Labelled(label, _requirement(outcome)))
+    if len(told) > _REQUIREMENTS_SHOWN:
+        blocks.append(f"and {len(told) - _REQUIREMENTS_SHOWN} more in the report\n")
+    blocks += _closing(run, told, folder)
+    return Group(*blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """A label with text beside it, wrapped there; unlike a table it pads no line with spaces.
+
+    A command that is copied from padded lines breaks where a backslash ends a line.
+    """
+
+    label: "Text"
+    text: "Text"
+
+    def __rich_console__(
+        self, console: "Console", options: "ConsoleOptions"
+    ) -> "Iterator[RenderableType]":
+        width = max(20, options.max_width - _INDENT)
+        for number, line in enumerate(self.text.wrap(console, width, overflow="fold")):
+            label = self.label if number == 0 else _text("")
+            yield label + " " * (_INDENT - label.cell_len) + line if line.plain else ""
+
+
+def _headline(run: Run, found: tuple[Outcome, ...]) -> "Text":
+    text = _text("\n" + TITLES[run.verdict], _VERDICT_STYLES[run.verdict])
+    text.append(f": {one_line(run.target.model)} with the {one_line(run.profile)} profile\n")
+    text.append(f"{sentence(run, found)}\n")
+    shown = [verdict for verdict in COUNTED if run.counts[verdict]]
+    for number, verdict in enumerate(shown):
+        text.append(", " if number else "")
+        text.append(f"{run.counts[verdict]:,} {COUNTED[verdict]}", _STYLES.get(verdict, ""))
+    text.append("\n" if shown else "Nothing was judged.\n")
+    for note in run.notes:
+        text.append("note: ", "bold yellow")
+        text.append(f"{one_line(note)}\n")
+    return text
+
+
+def _requirement(outcome: Outcome) -> "Text":
+    text = _text(outcome.id, "bold")
+    text.append(f"  {outcome.level}\n", "dim")
+    text.append(f"{one_line(outcome.rule)}\n", "dim")
+    noteworthy = outcome.noteworthy
+    for result in noteworthy[:_CASES_SHOWN]:
+        if result.case is not None:
+            other = f" ({result.verdict})" if result.verdict != outcome.verdict else ""
+            text.append(f"{one_line(result.case)}{other}: ", "bold")
+        text.append(f"{_first_lines(result.message or 'no message was given')}\n")
+    if len(noteworthy) > _CASES_SHOWN:
+        text.append(f"and {plural(len(noteworthy) - _CASES_SHOWN, 'more case')}\n")
+    return text
+
+
+def _first_lines(message: str) -> str:
+    shown = printable(message).expandtabs(4)
+    lines = shown[:_MESSAGE_SHOWN].split("\n")
+    cut = len(shown) > _MESSAGE_SHOWN or len(lines) > _MESSAGE_LINES
+    return "\n".join(lines[:_MESSAGE_LINES]) + (" …" if cut else "")
+
+
+def _closing(run: Run, told: tuple[Outcome, ...], folder: Path) -> "list[_Labelled]":
+    rows = {
+        "target": one_line(target(run)),
+        "dialect": f"{dialect(run)}, effort {run.effort}",
+        "spent": f"{cost(run.cost.spent)}, {duration(run.duration_s)}",
+        "planned": planned_if_other(run.cost),
+        "report": one_line(str(folder / "report.html")),
+        "next": _next_command(run, told),
+    }
+    return [
+        _Labelled(_text(name, "dim"), _text(value, "bold" if name == "next" else ""))
+        for name, value in rows.items()
+        if value is not None
+    ]
+
+
+def _next_command(run: Run, told: tuple[Outcome, ...]) -> str:
+    """Return the command that looks at the worst finding again, or at a deployment of one's own."""
+    if not told and run.target.reference:
+        return "soundcheck check https://HOST/v1 --model MODEL"
+    options: list[tuple[str, ...]] = []
+    if run.target.name:
+        options.append((run.target.name,))
+    elif not run.target.reference:
+        options += [(run.target.base_url,), ("--model", run.target.model)]
+        if run.target.api_key_env:
+            options.append(("--api-key-env", run.target.api_key_env))
+    options.append(("--profile", run.profile))
+    options.append(("--only", told[0].id) if told else ("--effort", "full"))
+    return _broken("soundcheck check", [shlex.join(map(one_line, words)) for words in options])
+
+
+def _broken(command: str, options: list[str]) -> str:
+    """Join a command's options in as few lines as fit, so that it can still be copied."""
+    lines = [command]
+    for option in options:
+        if len(lines[-1]) + 1 + len(option) > _COMMAND_WIDTH:
+            lines[-1] += " \\"
+            lines.append(f"  {option}")
+        else:
+            lines[-1] += f" {option}"
+    return "\n".join(lines)
+
+
+def _text(content: str, style: str = "") -> "Text":
+    from rich.text import Text
+
+    text = Text()
+    text.append(content, style)
+    return text

@@ -1,0 +1,122 @@
+"""The sentences and figures that every report shares, so that all of them say the same."""
+
+from collections.abc import Iterable
+
+from soundcheck.report.outcomes import Outcome, with_verdict
+from soundcheck.report.run import Cost, Costs, Run, RunVerdict, Verdict
+
+TITLES: dict[RunVerdict, str] = {
+    "conformant": "Conformant",
+    "nonconformant": "Not conformant",
+    "incomplete": "No verdict",
+}
+# How the counts are read out; the order of a summary, worst first.
+COUNTED: dict[Verdict, str] = {
+    "fail": "failed",
+    "error": "in error",
+    "untestable": "untestable",
+    "warn": "warned",
+    "waived": "waived",
+    "info": "informational",
+    "pass": "passed",
+    "not-applicable": "not applicable",
+    "not-selected": "not selected",
+}
+NOT_OBSERVABLE = (
+    "Encryption during processing: nothing beyond attestation evidence can show it.",
+    "What the service keeps, logs or forwards after it has answered.",
+    "Which model really answered: only the name it gave and the text it returned.",
+)
+_TEN_MS, _MINUTE, _HOUR = 0.01, 60, 3600
+_KIB = 1024
+
+
+def sentence(run: Run, found: Iterable[Outcome]) -> str:
+    """Return what the verdict rests on, in one sentence that claims no more than was seen."""
+    required = [outcome for outcome in found if outcome.level == "MUST"]
+    judged = with_verdict(required, "pass", "fail", "waived")
+    failed = with_verdict(required, "fail")
+    open_ones = with_verdict(required, "error", "untestable")
+    observations = sum(
+        result.verdict in ("pass", "fail", "waived") for one in judged for result in one.results
+    )
+    if run.verdict == "conformant":
+        return (
+            f"No violation of {plural(len(judged), 'required rule')} seen in "
+            f"{plural(observations, 'observation')}."
+        )
+    if run.verdict == "nonconformant" and failed:
+        return f"{len(failed)} of {plural(len(judged), 'required rule')} {fails(len(failed))}."
+    if run.verdict == "nonconformant":
+        return "No required rule fails, but the run does not stand as it is: see the notes."
+    missing = (
+        f"{plural(len(open_ones), 'required rule')} could not be judged"
+        if open_ones
+        else "The run did not come to its end"
+    )
+    seen = (
+        f"{len(failed)} of the {len(judged)} judged {fails(len(failed))}"
+        if failed
+        else f"no violation seen in the {len(judged)} that {'was' if len(judged) == 1 else 'were'}"
+    )
+    return f"{missing}; {seen}."
+
+
+def plural(number: int, noun: str) -> str:
+    """Return ``number`` with its noun: ``"1 request"``, ``"1,200 requests"``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def fails(number: int) -> str:
+    """Return the verb that agrees with ``number``."""
+    return "fails" if number == 1 else "fail"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration of ``seconds`` to three figures or so: ``"21 ms"``, ``"2 min 05 s"``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.{1 if seconds < _TEN_MS else 0}f} ms"
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
+
+
+def size(number: int) -> str:
+    """Return ``number`` bytes in the unit that reads best."""
+    if number < _KIB:
+        return f"{number} B"
+    amount = float(number)
+    for unit in ("KiB", "MiB"):
+        amount /= _KIB
+        if amount < _KIB:
+            return f"{amount:.1f} {unit}"
+    return f"{amount / _KIB:.1f} GiB"
+
+
+def cost(amount: Cost) -> str:
+    """Return what ``amount`` holds: requests, audio minutes and bytes of upload."""
+    return (
+        f"{plural(amount.requests, 'request')}, {amount.audio_minutes:.1f} audio minutes, "
+        f"{size(amount.upload_bytes)} uploaded"
+    )
+
+
+def planned_if_other(costs: Costs) -> str | None:
+    """Return the planned cost where it is not what was spent, else ``None``."""
+    return None if costs.planned == costs.spent else cost(costs.planned)
+
+
+def dialect(run: Run) -> str:
+    """Return the dialect that was seen, and the one claimed where it is another."""
+    seen = run.dialect.detected
+    return seen if seen == run.dialect.claimed else f"{seen} ({run.dialect.claimed} claimed)"
+
+
+def target(run: Run) -> str:
+    """Return what the target is called: its name and address, or that it is the reference."""
+    if run.target.reference:
+        return f"bundled reference deployment at {run.target.base_url}"
+    return f"{run.target.name} at {run.target.base_url}" if run.target.name else run.target.base_url

@@ -1,0 +1,157 @@
+"""The command ``soundcheck serve`` as a user meets it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from soundcheck.audio import Library
+from soundcheck.cli import main
+from soundcheck.reference.faults import BENIGN, FAULTS
+
+COMMAND = [sys.executable, "-c", "from soundcheck.cli import main; main()", "serve"]
+Serving = Callable[..., tuple[subprocess.Popen[str], list[str]]]
+Run = Callable[..., "Ended"]
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[Serving]:
+    """Return a function that starts the command and reads what it prints until it is ready."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*options: str, **environment: str) -> tuple[subprocess.Popen[str], list[str]]:
+        process = subprocess.Popen(
+            [*COMMAND, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | environment,
+            start_new_session=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            if line.startswith("Ctrl-C"):
+                break
+        return process, lines
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command that ended by itself left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs the command in this process until it ends."""
+
+    def command(*options: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["soundcheck", "serve", *options])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        return Ended(int(caught.value.code or 0), out, err)
+
+    return command
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    """Press Ctrl-C (which reaches the whole group); return what came on stderr."""
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    return errors
+
+
+def test_the_printed_curl_line_works(serving: Serving, tmp_path: Path) -> None:
+    """The line that is printed can be copied as it is; Ctrl-C ends quietly with status 0."""
+    process, lines = serving("--port", "0", "--workers", "1")
+    shutil.copy(Library().clip("hello.mp3").path, tmp_path / "hello.mp3")
+    (curl,) = [line for line in lines if line.startswith("curl ")]
+    done = subprocess.run(
+        ["bash", "-c", curl.replace("curl", "curl -s", 1)],
+        cwd=tmp_path,
+        env=os.environ | {"NO_PROXY": "*"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert '"text": "Hello World."' in done.stdout
+    assert end(process) == ""
+
+
+def test_a_key_from_the_environment(serving: Serving) -> None:
+    """Clients must send the variable's value; the printed line names the variable, not the key."""
+    options = ("--port", "0", "--workers", "1", "--dialect", "vllm", "--api-key-env", "STT_KEY")
+    process, lines = serving(*options, STT_KEY="key-9876")
+    printed = "\n".join(lines)
+    assert '-H "Authorization: Bearer $STT_KEY"' in printed
+    assert "key-9876" not in printed
+    url = next(word for word in printed.split() if word.startswith("http"))
+    assert httpx.get(f"{url}/models").status_code == 401
+    given = {"Authorization": "Bearer key-9876"}
+    assert httpx.get(f"{url}/models", headers=given).status_code == 200
+    end(process)
+
+
+def test_a_taken_port_is_one_message(run: Run) -> None:
+    """No traceback, a hint, status 2."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("--port", str(port))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert f"port {port}" in done.stderr
+    assert "--port 0" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--fault", "refuse-webm"), "refuses-webm"),
+        (("--dialect", "klingon"), "openai and vllm"),
+        (("--api-key-env", "NOT_SET_ANYWHERE"), "NOT_SET_ANYWHERE"),
+    ],
+)
+def test_bad_usage_is_one_message(run: Run, options: tuple[str, ...], message: str) -> None:
+    """What cannot be meant is told with what can."""
+    done = run("--port", "0", *options)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert message in done.stderr
+
+
+def test_every_fault_is_listed(run: Run) -> None:
+    """The list has a line for each fault and each benign variation."""
+    done = run("--list-faults")
+    assert done.returncode == 0
+    listed = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
+    assert listed == {*FAULTS, *BENIGN}
+
+
+def test_help_has_examples(run: Run) -> None:
+    """The help shows how the command is used."""
+    done = run("--help")
+    assert done.returncode == 0
+    assert "soundcheck serve --port 8080" in done.stdout

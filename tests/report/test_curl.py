@@ -1,0 +1,196 @@
+"""The curl command repeats the recorded request, whatever its values hold, without a secret."""
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable
+from email import message_from_bytes
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from soundcheck.report.curl import CLIPS_HINT, curl_arguments, curl_command
+
+MakeExchange = Callable[..., dict[str, Any]]
+URL = "http://127.0.0.1:1/v1/audio/transcriptions"
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    return {"method": "POST", "url": URL, "headers": [], "parts": [], "body_bytes": 0} | changes
+
+
+def file_part(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "file",
+        "filename": "hello.mp3",
+        "content_type": "audio/mpeg",
+        "clip": "hello.mp3",
+        "sha256": "0" * 64,
+        "size": 3,
+        "duration_s": 1.0,
+    } | changes
+
+
+def words_seen_by_curl(command: str) -> list[str]:
+    """Let a shell run ``command`` with a function in curl's place that prints its arguments."""
+    script = f"curl() {{ printf '%s\\0' \"$@\"; }}\nexport KEY=the-key\n{command}\n"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        capture_output=True,
+        check=True,
+        env={"LC_ALL": "C.UTF-8"},
+    )
+    assert done.stderr == b""
+    return done.stdout.decode("utf-8", "surrogatepass").split("\0")[:-1]
+
+
+def test_the_command_reads_well_and_takes_the_key_from_the_environment(
+    make_exchange: MakeExchange,
+) -> None:
+    """One line per header and part, in order, and the hint where the clips come from."""
+    command = curl_command(make_exchange("json")["request"], "STAGING_KEY")
+    assert command == "\n".join(
+        (
+            f"# {CLIPS_HINT}",
+            "curl --include http://127.0.0.1:41234/v1/audio/transcriptions \\",
+            "  --header 'accept: application/json' \\",
+            '  --header "Authorization: Bearer $STAGING_KEY" \\',
+            "  --form-string model=whisper-large-v3 \\",
+            "  --form-string response_format=verbose_json \\",
+            "  --form 'file=@sentence.wav;filename=sentence.wav;type=audio/wav'",
+        )
+    )
+
+
+def test_the_shell_fills_the_key_in_and_nothing_else() -> None:
+    """Only the word with the key is expanded by the shell."""
+    sent = request(
+        headers=[["authorization", "[redacted]"]],
+        parts=[{"name": "prompt", "value": "Authorization: Bearer $KEY $(id) `id`"}],
+    )
+    seen = words_seen_by_curl(curl_command(sent, "KEY"))
+    assert seen[2:4] == ["--header", "Authorization: Bearer the-key"]
+    assert seen[4:] == ["--form-string", "prompt=Authorization: Bearer $KEY $(id) `id`"]
+
+
+@pytest.mark.parametrize("variable", [None, "no name", "X;id", ""])
+def test_without_a_variable_there_is_no_key(variable: str | None) -> None:
+    """A redacted header is left out when no variable (or no proper name) is known."""
+    command = curl_command(request(headers=[["Authorization", "[redacted]"]]), variable)
+    assert "uthorization" not in command
+    assert "redacted" not in command
+
+
+def test_a_request_sent_without_a_key_stays_without() -> None:
+    """The key is added only where the recorded request had one."""
+    assert "KEY" not in curl_command(request(), "KEY")
+
+
+def test_other_secrets_are_left_out_and_named() -> None:
+    """A redacted header of another name is a remark, not a header."""
+    command = curl_command(request(headers=[["x-api-key", "[redacted]"]]), None)
+    assert "# the header x-api-key carried a secret and is left out here\n" in command
+    assert "--header" not in command
+
+
+def test_what_curl_sets_itself_is_left_to_it() -> None:
+    """Host, length and multipart type are curl's business; other headers are repeated."""
+    headers = [
+        ["host", "x"],
+        ["content-length", "9"],
+        ["content-type", "multipart/form-data; boundary=x"],
+        ["x-trace", "1"],
+        ["x-empty", ""],
+    ]
+    arguments, _ = curl_arguments(request(headers=headers, parts=[file_part()]), None)
+    assert arguments[2:-2] == ["--header", "x-trace: 1", "--header", "x-empty;"]
+
+
+def test_methods_and_addresses_are_kept() -> None:
+    """Another method, a glob and dots in the path reach the server as recorded."""
+    url = "http://127.0.0.1:1/v1/../v1/models/{a}[1]"
+    assert words_seen_by_curl(curl_command(request(method="DELETE", url=url), None)) == [
+        *("--include", url, "--globoff", "--path-as-is", "--request", "DELETE")
+    ]
+    assert words_seen_by_curl(curl_command(request(method="GET"), None)) == ["--include", URL]
+
+
+def test_a_body_that_is_no_form_is_named() -> None:
+    """What curl cannot repeat is said, not dropped in silence."""
+    assert "# the body of 7 bytes is no form" in curl_command(request(body_bytes=7), None)
+    parts = [{"name": "a=b\nid", "value": "x"}]
+    assert "# curl cannot write the part 'a=b id'; it" in curl_command(request(parts=parts), None)
+
+
+def test_an_option_in_place_of_the_address_is_refused() -> None:
+    """A foreign file cannot smuggle an option of curl's in as the address."""
+    with pytest.raises(ValueError, match="address"):
+        curl_command(request(url="-o/etc/passwd"), None)
+
+
+# Everything but NUL, which no argument can hold, and surrogates, which no recorded text has.
+VALUES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
+
+
+@settings(max_examples=60)
+@given(st.lists(VALUES, max_size=4), VALUES)
+def test_every_value_comes_through_a_shell_unchanged(values: list[str], header: str) -> None:
+    """Quotes, newlines, control characters, @, < and $ reach curl as they were recorded."""
+    sent = request(
+        headers=[["x-header", header or "-"]],
+        parts=[{"name": f"field{n}[]", "value": value} for n, value in enumerate(values)],
+    )
+    expected = ["--header", f"x-header: {header or '-'}"]
+    for number, value in enumerate(values):
+        expected += ["--form-string", f"field{number}[]={value}"]
+    seen = words_seen_by_curl(curl_command(sent, "KEY"))
+    assert seen[seen.index("--header") :] == expected
+
+
+class _Recorder(BaseHTTPRequestHandler):
+    """Keeps the last request's body, with the header that says how to read it."""
+
+    seen: bytes = b""
+
+    def do_POST(self) -> None:
+        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+        type(self).seen = head + self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's
+        """Say nothing."""
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_itself_sends_the_recorded_form(tmp_path: Path) -> None:
+    """The real curl sends each part with the recorded name, value, file name and type."""
+    (tmp_path / "hello.mp3").write_bytes(b"\x00\xff\x0d\x0a-")
+    named = file_part(filename='od;d, "name"\\.mp3', content_type="audio/webm;codecs=opus")
+    parts = [
+        {"name": "prompt", "value": "@/etc/passwd;type=x"},
+        {"name": "prompt", "value": "</etc/passwd"},
+        named,
+        file_part(name="bare", filename=None, content_type=None),
+    ]
+    with HTTPServer(("127.0.0.1", 0), _Recorder) as server:
+        server.timeout = 20  # seconds until the thread ends by itself, should curl not come
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/v1"
+        command = curl_command(request(url=url, parts=parts, body_bytes=1), None)
+        subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, capture_output=True)
+        thread.join()
+    sent = message_from_bytes(_Recorder.seen).get_payload()
+    assert isinstance(sent, list)
+    first, second, third, fourth = sent
+    assert first.get_payload() == "@/etc/passwd;type=x"
+    assert second.get_payload() == "</etc/passwd"
+    assert third["Content-Type"] == "audio/webm;codecs=opus"
+    assert third["Content-Disposition"].startswith('form-data; name="file"; filename="od;d, ')
+    assert _Recorder.seen.count(b"\r\n\r\n\x00\xff\x0d\x0a-\r\n--") == 2
+    assert "filename" not in fourth["Content-Disposition"]

@@ -1,0 +1,128 @@
+"""An exchange is shown as far as it helps: beginnings with sizes, and problems as sentences."""
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soundcheck.report.evidence import BODY_SHOWN, Evidence, load_evidence
+from soundcheck.report.run import Target
+
+TARGET = Target(base_url="http://x/v1", model="whisper-large-v3", profile="p", api_key_env="KEY")
+MakeExchange = Callable[..., dict[str, Any]]
+
+
+def evidence(folder: Path, document: object) -> Evidence:
+    (folder / "exchanges").mkdir(exist_ok=True)
+    (folder / "exchanges" / f"{'0' * 16}.json").write_text(json.dumps(document))
+    return load_evidence(folder, "0" * 16, TARGET)
+
+
+def test_an_exchange_says_what_was_asked_and_answered(
+    tmp_path: Path, make_exchange: MakeExchange
+) -> None:
+    """Request line, parts, status, size, type and times are told."""
+    shown = evidence(tmp_path, make_exchange("json"))
+    assert shown.line == "POST /v1/audio/transcriptions"
+    assert shown.gist == "response_format=verbose_json, sentence.wav"
+    assert shown.answer == "200 OK, 59 B application/json"
+    assert shown.status == "200 OK"
+    assert shown.times == "sent 1.1 ms, headers 21 ms, done 21 ms"
+    assert ("authorization", "[redacted]") in shown.headers
+    assert ("response_format", "verbose_json") in shown.parts
+    assert shown.parts[-1][1].startswith("sentence.wav, audio/wav, 117.2 KiB, 3.8 s, sha256 ")
+    assert shown.body.startswith('{"text"')
+    assert shown.body_note == ""
+    assert "$KEY" in shown.curl
+
+
+def test_forms_are_told_apart_by_what_they_hold(
+    tmp_path: Path, make_exchange: MakeExchange
+) -> None:
+    """Another model, blanks at an end and another file name are seen at a glance."""
+    document = make_exchange("json")
+    document["request"]["parts"][0]["value"] = "whisper-large-v3 "
+    document["request"]["parts"][2]["filename"] = "audio.bin"
+    shown = evidence(tmp_path, document)
+    assert shown.gist == (
+        "model='whisper-large-v3 ', response_format=verbose_json, sentence.wav as audio.bin"
+    )
+
+
+def test_a_large_body_is_cut_and_its_size_stated(
+    tmp_path: Path, make_exchange: MakeExchange
+) -> None:
+    """A megabyte shows its beginning and says how much that is."""
+    shown = evidence(tmp_path, make_exchange("json", body="ä" * 2**19))
+    assert shown.body == "ä" * BODY_SHOWN
+    assert shown.body_note == "the first 3.9 KiB of 1.0 MiB"
+    assert "1.0 MiB" in shown.answer
+
+
+def test_bytes_that_are_no_text_show_as_escapes(
+    tmp_path: Path, make_exchange: MakeExchange
+) -> None:
+    """A body that is not UTF-8 is legible where it can be, and exact where it cannot."""
+    body = b'{"text": "\xff\xc3"}'
+    shown = evidence(
+        tmp_path, make_exchange("json", body={"base64": base64.b64encode(body).decode()})
+    )
+    assert shown.body == '{"text": "\\xff\\xc3"}'
+
+
+def test_a_cut_inside_a_character_invents_no_bad_byte(
+    tmp_path: Path, make_exchange: MakeExchange
+) -> None:
+    """The excerpt of a body in bytes ends before a character that the cut divides."""
+    body = b"\xff" + "ä".encode() * BODY_SHOWN
+    shown = evidence(
+        tmp_path, make_exchange("json", body={"base64": base64.b64encode(body).decode()})
+    )
+    assert shown.body.count("\\x") == 1
+    assert shown.body.endswith("ä")
+
+
+def test_a_failed_connection_says_how_it_failed(
+    tmp_path: Path, make_exchange: MakeExchange
+) -> None:
+    """Without an answer the error stands in the answer's place, with the attempts made."""
+    error = {"kind": "reset", "message": "closed after 3 bytes"}
+    shown = evidence(tmp_path, make_exchange("json", response=None, error=error, attempts=3))
+    assert shown.status == "no answer; reset: closed after 3 bytes"
+    assert shown.times.endswith("3 attempts")
+
+
+def test_headers_without_end_are_limited(tmp_path: Path, make_exchange: MakeExchange) -> None:
+    """Many or very long headers do not fill the page; what is left out is counted."""
+    headers = [[f"x-{number}", "v" * 10_000] for number in range(500)]
+    shown = evidence(tmp_path, make_exchange("json", headers=headers))
+    assert sum(len(value) for _, value in shown.answer_headers) < 10_000
+    assert shown.answer_headers[0][1].endswith("(10,000 characters)")
+    assert shown.answer_headers[-1] == ("…", "and 476 more")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"request": None},
+        {"request": {}},
+        {"response": {"status": 200}},
+        {"timing": {"sent_s": "x", "headers_s": 1, "done_s": 1}},
+    ],
+)
+def test_a_damaged_exchange_is_a_sentence(
+    tmp_path: Path, make_exchange: MakeExchange, damage: dict[str, Any]
+) -> None:
+    """A file that breaks the schema is named and does not stop the report."""
+    shown = evidence(tmp_path, make_exchange("json") | damage)
+    assert shown.problem == f"exchanges/{'0' * 16}.json: is damaged: it breaks the schema"
+
+
+def test_an_exchange_that_is_missing_or_foreign_is_a_sentence(tmp_path: Path) -> None:
+    """A missing or foreign file is named, relative to the run's folder."""
+    missing = load_evidence(tmp_path, "1" * 16, TARGET)
+    assert missing.problem == f"exchanges/{'1' * 16}.json: there is no such file"
+    assert "is no Soundcheck exchange" in (evidence(tmp_path, []).problem or "")

@@ -1,0 +1,316 @@
+"""report.html is one true, closed, legible page whatever a server answered."""
+
+import base64
+import hashlib
+import itertools
+import json
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from soundcheck.report import write_reports
+from soundcheck.report.html import TEMPLATES, render_html
+from soundcheck.report.printable import printable
+from soundcheck.report.run import Result, Run, Target, count_requirements
+
+MakeRun = Callable[..., Run]
+MakeResult = Callable[..., Result]
+MakeExchange = Callable[..., dict[str, Any]]
+VOID = frozenset({"meta", "link", "br", "img", "rect"})
+
+
+@dataclass
+class Page(HTMLParser):
+    """What a page holds: its elements in order, their attributes, and its text."""
+
+    source: str
+    tags: list[str] = field(default_factory=list)
+    attributes: list[tuple[str, str, str]] = field(default_factory=list)
+    text: str = ""
+    open: list[str] = field(default_factory=list)
+    assets: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.feed(self.source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element and its attributes."""
+        if tag == "span" and ("class", "esc") in attrs:
+            tag = "esc"  # a marked replacement: as many as the text needs
+        else:
+            self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the element that is open, which must be this one."""
+        if tag not in VOID:
+            opened = self.open.pop()
+            assert opened == tag or (opened, tag) == ("esc", "span")
+
+    def handle_data(self, data: str) -> None:
+        """Keep text, apart from that of style and script."""
+        if self.open and self.open[-1] in ("script", "style"):
+            self.assets[self.open[-1]] = data
+        else:
+            self.text += data
+
+    def values(self, attribute: str) -> list[str]:
+        """Return every value of ``attribute``, in order."""
+        return [value for _, name, value in self.attributes if name == attribute]
+
+
+@pytest.fixture
+def page(run_folder: Path) -> Page:
+    write_reports(run_folder)
+    return Page((run_folder / "report.html").read_text(encoding="utf-8"))
+
+
+def test_the_verdict_comes_first(page: Page) -> None:
+    """Headline, sentence, failed requirements and notes precede everything else."""
+    order = (
+        "Not conformant\n",
+        "2 of 6 required rules fail.",
+        "schema/verbose-duration-number",
+        "2 of 41 requests needed another attempt",
+        "staging at http://127.0.0.1:41234/v1",
+        "Encryption during processing",
+        "Failed 2",
+        "expected a JSON number",
+        "Could not be judged 1",
+        "Warnings 1",
+        "Waived 1",
+        "For information 1",
+        "All requirements 12",
+        "Left out, and why 3",
+        "Judged by soundcheck 0.1.0",
+    )
+    positions = [page.text.index(words) for words in order]
+    assert positions == sorted(positions)
+
+
+def test_the_facts_of_the_run_are_told(page: Page) -> None:
+    """Model, profile, effort, dialect, duration, cost and the key's variable are there."""
+    for fact in (
+        "whisper-large-v3",
+        "vllm, effort quick",
+        "from $STAGING_KEY",
+        "2026-11-22 11:49:48 UTC, took 12.3 s",
+        "41 requests, 3.1 audio minutes, 7.7 MiB uploaded",
+        "44 requests, 3.4 audio minutes, 8.7 MiB uploaded",
+    ):
+        assert fact in page.text
+
+
+def test_a_failure_comes_with_its_evidence(page: Page) -> None:
+    """Rule, source, request, answer with headers, body and a curl line stand under the failure."""
+    start, end = page.text.index("Failed 2"), page.text.index("Could not be judged")
+    finding = page.text[start:end]
+    for words in (
+        "The duration in a verbose_json answer is a JSON number",
+        "vllm-project/vllm#49068",
+        "STT-SCHEMA-009",
+        "response_format: verbose_json",
+        "200 OK",
+        "server: uvicorn",
+        '"duration": "3.75"',
+        "soundcheck fixtures export --all DIR",
+        '--header "Authorization: Bearer $STAGING_KEY"',
+        "reset: the server closed the connection after 65,536 bytes",
+        "3 attempts",
+        "Other cases: 7 pass.",
+    ):
+        assert words in finding
+
+
+def test_requirements_left_out_stand_with_their_reason(page: Page) -> None:
+    """Requirements that share a reason are listed once under it."""
+    left_out = page.text[page.text.index("Left out, and why") :]
+    assert left_out.count("the profile does not claim the capability word-times") == 1
+    assert left_out.index("schema/words-complete") < left_out.index("schema/word-times-inside")
+    assert "needs --effort full" in left_out
+
+
+def test_every_requirement_has_one_anchor_and_every_link_a_target(
+    page: Page, make_run: MakeRun, run_folder: Path
+) -> None:
+    """Ids are unique, requirement ids among them; links go to them or to files of the run."""
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    assert {result.id for result in make_run().results} <= set(ids)
+    for link in page.values("href"):
+        target = run_folder / link
+        assert link[1:] in ids if link.startswith("#") else target.is_file() or "exchanges/" in link
+
+
+def test_the_page_loads_nothing_and_runs_only_its_own_script(page: Page) -> None:
+    """No element or attribute refers to anything outside; the policy names style and script."""
+    assert not {"img", "link", "iframe", "object", "form"} & set(page.tags)
+    assert page.values("src") == []
+    assert page.values("style") == []
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    assert not re.search(r"url\(|@import", page.assets["style"])
+    policy = next(value for value in page.values("content") if "default-src" in value)
+    assert "default-src 'none'" in policy
+    for name in ("style", "script"):
+        digest = base64.b64encode(hashlib.sha256(page.assets[name].encode()).digest()).decode()
+        assert f"{name}-src 'sha256-{digest}'" in policy
+
+
+def test_headings_are_in_order_and_tables_have_headers(page: Page) -> None:
+    """One h1, no level left out on the way down, and column headers with their scope."""
+    levels = [int(tag[1]) for tag in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert page.tags.count("th") == page.values("scope").count("col") > 0
+    assert page.tags.count("table") == page.tags.count("thead")
+    assert ("html", "lang", "en") in page.attributes
+
+
+def test_everything_is_there_without_the_script(page: Page) -> None:
+    """The script writes nothing: what it unfolds are plain details elements."""
+    script = (TEMPLATES / "report.js").read_text()
+    assert not re.search(r"innerHTML|write|fetch|eval|createElement", script)
+    assert "details" in page.tags
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_contrast(scheme: str) -> None:
+    """Every colour of text stands out from every ground it is used on, at least 4.5 to 1."""
+    style = (TEMPLATES / "report.css").read_text()
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{3,6})", blocks[scheme == "dark"]))
+    grounds = {"ground": ("ink", "quiet", "link", "good", "bad", "odd", "warn")}
+    grounds["raised"] = ("ink", "quiet", "link", "bad")
+    grounds["plain-tint"] = ("ink", "quiet", "bad")
+    for name in ("good", "bad", "odd", "warn"):
+        grounds[f"{name}-tint"] = ("ink", name)
+    for ground, inks in grounds.items():
+        for ink in inks:
+            assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours (WCAG 2.2, relative luminance)."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    channels = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        *("</script>", "<script>alert(1)</script>", "<!--", "-->", "]]>", "<![CDATA[", "</pre>"),
+        *('" onload="x', "' x='", "&lt;", "&amp;#0;", "{{ 7*7 }}", "{% raw %}", "\x00", "\x1b[2J"),
+        *("\u202e", "\u2066", "\ud800", "\udfff", "\ufffe", "\r\n", "\t", "<svg/onload=x>"),
+    ]
+)
+HOSTILE = st.lists(
+    st.one_of(FRAGMENTS, st.text(st.characters(exclude_categories=()))), min_size=1, max_size=5
+).map("".join)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Any:
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "exchanges").mkdir()
+        yield Path(name)
+
+
+def hostile_page(
+    folder: Path,
+    make_run: MakeRun,
+    make_result: MakeResult,
+    make_exchange: MakeExchange,
+    text: str,
+) -> tuple[Page, str]:
+    """Render a run in which ``text`` stands wherever a server or a profile could put it."""
+    document = make_exchange("x", body=text, reason=text, headers=[["x-header", text]])
+    document["request"]["headers"] = [["x-header", text]]
+    document["request"]["parts"] = [{"name": "prompt", "value": text.replace("\0", "")}]
+    (folder / "exchanges" / f"{'0' * 16}.json").write_text(json.dumps(document))
+    texts = {"rule": text, "source": text, "message": text}
+    results = [
+        make_result(verdict="fail", case=text, test=text, exchanges=("0" * 16,), **texts),
+        make_result(id="a/c", verdict="not-applicable", **texts),
+    ]
+    run = make_run(
+        results=results,
+        notes=(text,),
+        profile=text,
+        target=Target(base_url=text, model=text, profile=text),
+    )
+    source = render_html(run, folder)
+    return Page(source), source
+
+
+@settings(max_examples=80)
+@given(text=HOSTILE)
+def test_server_text_never_becomes_markup(
+    folder: Path,
+    make_run: MakeRun,
+    make_result: MakeResult,
+    make_exchange: MakeExchange,
+    text: str,
+) -> None:
+    """Hostile text in every place gives the same elements and attributes as harmless text."""
+    makers = (folder, make_run, make_result, make_exchange)
+    harmless, _ = hostile_page(*makers, "harmless")
+    page, source = hostile_page(*makers, f"a{text}a")
+    assert page.tags == harmless.tags
+    assert page.open == []
+    assert [a[:2] for a in page.attributes if a[0] != "esc"] == [
+        a[:2] for a in harmless.attributes if a[0] != "esc"
+    ]
+    assert page.assets == harmless.assets
+    assert printable(f"a{text}a") in page.text
+    assert printable(source) == source
+    source.encode("utf-8")
+
+
+def test_a_message_of_a_megabyte_is_cut(make_run: MakeRun, tmp_path: Path) -> None:
+    """A huge message shows its beginning and says how long it is."""
+    results = [replace(make_run().results[2], message="x" * 2**20, exchanges=())]
+    source = render_html(make_run(results=results), tmp_path)
+    assert len(source) < 60_000
+    assert "(1,048,576 characters)" in source
+
+
+def test_missing_evidence_is_told(run_folder: Path) -> None:
+    """A report is written although an exchange is gone; it says which."""
+    for path in (run_folder / "exchanges").iterdir():
+        path.unlink()
+    write_reports(run_folder)
+    text = Page((run_folder / "report.html").read_text()).text
+    assert "cannot be shown: exchanges/" in text
+    assert "there is no such file" in text
+
+
+def test_an_empty_run_has_a_page(make_run: MakeRun, tmp_path: Path) -> None:
+    """A run that was interrupted before anything was judged says so."""
+    run = make_run(results=(), verdict="incomplete", counts=count_requirements(()))
+    page = Page(render_html(run, tmp_path))
+    assert "No verdict" in page.text
+    assert "This run judged nothing." in page.text
+
+
+def test_an_exchange_is_shown_once_and_then_linked(page: Page) -> None:
+    """A recorded answer that several rules read stands once; later mentions link to it."""
+    assert len([value for value in page.values("id") if value.startswith("exchange-")]) == 4
+    assert "shown above" in page.text

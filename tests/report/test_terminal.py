@@ -1,0 +1,131 @@
+"""The closing summary says the verdict first, fits the terminal and lets nothing act on it."""
+
+import io
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from soundcheck.report.run import Result, Run, Target
+from soundcheck.report.terminal import render
+
+MakeRun = Callable[..., Run]
+MakeResult = Callable[..., Result]
+FOLDER = Path("reports/2026-11-22")
+
+
+def printed(run: Run, width: int = 80, terminal: bool = False) -> str:
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        width=width,
+        force_terminal=terminal,
+        color_system="standard" if terminal else None,
+        legacy_windows=False,
+    )
+    console.print(render(run, FOLDER))
+    return out.getvalue()
+
+
+def test_the_summary_says_what_matters_in_order(make_run: MakeRun) -> None:
+    """Verdict, counts, notes, findings worst first, cost, report and the next command."""
+    text = printed(make_run())
+    order = (
+        "Not conformant: whisper-large-v3 with the vllm profile",
+        "2 of 6 required rules fail.",
+        "2 failed, 1 untestable, 1 warned, 1 waived",
+        "note: 2 of 41 requests needed another attempt",
+        "fail       schema/verbose-duration-number  MUST",
+        "The duration in a verbose_json answer is a JSON number",
+        '"duration" is the string "3.75"; expected a JSON number.',
+        "webm: status 500 for sentence.webm",
+        "m4a (error): no answer in 3 attempts",
+        "untestable models/unknown-is-404  MUST",
+        "warn       schema/segments-inside-audio  SHOULD",
+        "waived     formats/eight-khz",
+        "target     staging at http://127.0.0.1:41234/v1",
+        "spent      41 requests, 3.1 audio minutes",
+        "planned    44 requests",
+        "report     reports/2026-11-22/report.html",
+        "next       soundcheck check staging",
+    )
+    positions = [text.index(words) for words in order]
+    assert positions == sorted(positions)
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_lines_fit(make_run: MakeRun, width: int) -> None:
+    """No line is wider than the terminal, long words included."""
+    long = replace(make_run().results[2], message="x" * 390)
+    lines = printed(make_run(results=[long]), width).splitlines()
+    assert max(map(len, lines)) <= width
+
+
+def test_colours_only_on_a_terminal(make_run: MakeRun) -> None:
+    """A file or a pipe gets plain text, a terminal the same text with colours."""
+    plain, coloured = printed(make_run()), printed(make_run(), terminal=True)
+    assert "\x1b" not in plain
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+    assert "\x1b[" in coloured
+
+
+@settings(max_examples=60)
+@given(text=st.text(st.characters(exclude_categories=())))
+def test_server_text_never_drives_the_terminal(
+    make_run: MakeRun, make_result: MakeResult, text: str
+) -> None:
+    """Escapes, markup of rich and other controls in any place are shown, not obeyed."""
+    evil = f"[red]\x1b[2J\x07{text}"
+    result = make_result(verdict="fail", rule=evil, source=evil, case=evil, message=evil)
+    target = Target(base_url=evil, model=evil, profile="vllm")
+    shown = printed(make_run(results=[result], notes=(evil,), target=target), 200)
+    assert "[red]\\x1b[2J\\x07" in shown
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", shown)
+
+
+def next_command(run: Run) -> list[str]:
+    text = printed(run)
+    command = text[text.index("\nnext ") + len("\nnext ") :]
+    return shlex.split(command.replace("\\\n", ""))  # as a shell joins lines
+
+
+def test_the_next_command_repeats_the_worst_finding(make_run: MakeRun) -> None:
+    """The command can be copied, over several lines too, and asks for the same target."""
+    unnamed = replace(make_run().target, name=None)
+    assert next_command(make_run(target=unnamed)) == [
+        *("soundcheck", "check", "http://127.0.0.1:41234/v1", "--model", "whisper-large-v3"),
+        *("--api-key-env", "STAGING_KEY", "--profile", "vllm"),
+        *("--only", "schema/verbose-duration-number"),
+    ]
+
+
+def test_the_next_command_follows_the_verdict(make_run: MakeRun) -> None:
+    """A good reference run leads to one's own deployment, a good run to more effort."""
+    good = [replace(make_run().results[0], verdict="pass")]
+    reference = replace(make_run().target, name=None, reference=True)
+    run = make_run(results=good, verdict="conformant", target=reference)
+    assert next_command(run)[:3] == ["soundcheck", "check", "https://HOST/v1"]
+    bad = make_run(target=reference)
+    assert "http://127.0.0.1:41234/v1" not in next_command(bad)
+    own = make_run(results=good, verdict="conformant")
+    assert next_command(own)[-2:] == ["--effort", "full"]
+
+
+def test_long_findings_are_cut(make_run: MakeRun) -> None:
+    """Many requirements, cases and lines leave a summary that says what it left out."""
+    base = make_run().results[2]
+    results = [
+        replace(base, id=f"a/r{number}", case=str(case), message="line\n" * 50)
+        for number in range(30)
+        for case in range(9)
+    ]
+    text = printed(make_run(results=results))
+    assert "and 10 more in the report" in text
+    assert "and 5 more cases" in text
+    assert text.count("\n") < 700

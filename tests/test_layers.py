@@ -1,0 +1,60 @@
+"""Imports between the packages of Soundcheck go down only."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import soundcheck
+
+ROOT = Path(soundcheck.__file__).parent
+ALLOWED = {
+    "audio": set[str](),
+    "http": {"audio"},
+    "contract": {"audio", "http"},
+    "report": {"audio", "http", "contract"},
+    "reference": {"audio", "http", "contract"},
+    "plugin": {"audio", "http", "contract", "report"},
+    "cli": {"audio", "http", "contract", "report", "reference", "plugin"},
+}
+EVERYWHERE = {"errors", "suites"}
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_go_down_only(package: str) -> None:
+    """A module imports from its own package, from those below it, and nothing else of ours."""
+    allowed = {package, *ALLOWED[package], *EVERYWHERE}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        wrong = {name for name in _ours(path) if name not in allowed}
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+def test_every_package_has_its_place() -> None:
+    """A new package must be given its layer here."""
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(ALLOWED)
+
+
+def test_reports_know_no_network() -> None:
+    """Reports are made from files: their package imports nothing that talks to a network."""
+    network = {"httpx", "socket", "urllib", "http", "ssl", "requests"}
+    for path in (ROOT / "report").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not {name.partition(".")[0] for name in names} & network, path
+
+
+def _ours(path: Path) -> Iterator[str]:
+    """Yield the packages and modules of Soundcheck that the file at ``path`` imports from."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+            if node.module == "soundcheck":
+                names = [f"soundcheck.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "soundcheck" and len(parts) > 1 and not parts[1].startswith("__"):
+                yield parts[1]
