@@ -160,7 +160,7 @@ def test_a_model_can_be_retrieved(answers: Answers, deployment: Deployment) -> N
     "models/exact-names",
     SHOULD,
     source="vLLM compares names exactly",
-    killed_by=["model-case-insensitive"],
+    killed_by=["model-case-insensitive", "model-name-trimmed"],
     draft=["STT-MODELS-008"],
 )
 @cases("other-case", "trailing-space")

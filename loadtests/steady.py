@@ -1,4 +1,4 @@
-"""Steady: how fast are transcriptions while a fixed number of users keep asking?
+"""Steady: how long transcriptions take while a fixed number of users keep asking.
 
 A closed loop: each user sends its next request when the last one is answered, so latency is not
 that under a fixed arrival rate. Run it with

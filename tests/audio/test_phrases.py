@@ -1,5 +1,7 @@
 """The phrase bank's file is read strictly, and words join to the text they came from."""
 
+# ruff: noqa: RUF001  # IPA and Chinese punctuation look like Latin
+
 from pathlib import Path
 
 import pytest

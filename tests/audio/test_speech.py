@@ -1,5 +1,7 @@
 """Speech is repeatable in any order and process, and knows when each word is said."""
 
+# ruff: noqa: RUF001  # IPA and Chinese punctuation look like Latin
+
 import hashlib
 import importlib.metadata
 import multiprocessing
@@ -57,6 +59,7 @@ def test_another_process_gives_the_same_samples(first: list[Utterance]) -> None:
         assert samples_of(arguments) == before.samples.tobytes()
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_speaks_with_a_worker_of_its_own(
     synthesizer: Synthesizer, first: list[Utterance]
 ) -> None:

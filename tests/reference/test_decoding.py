@@ -1,5 +1,6 @@
 """Decoding goes by content, keeps what can be kept, refuses the rest and stops at its caps."""
 
+import contextlib
 import io
 import struct
 from pathlib import Path
@@ -115,7 +116,7 @@ def test_channels_are_mixed(tmp_path: Path, tone: Samples, channels: int) -> Non
     assert np.abs(samples).max() > 3000
 
 
-@pytest.mark.parametrize("name", ["flac", "mp3", "mpga", "ogg", "ogg-opus", "webm", "wav"])
+@pytest.mark.parametrize("name", ["flac", "mp3", "mpga", "ogg-opus", "webm", "wav"])
 def test_a_cut_file_gives_what_it_holds(tmp_path: Path, tone: Samples, name: str) -> None:
     """Of a file cut in the middle, what came before the cut is decoded."""
     data = encode(tone, name)
@@ -135,7 +136,7 @@ def test_damage_in_the_middle_costs_only_that_part(
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_damage_is_refused_or_survived(
     tmp_path_factory: pytest.TempPathFactory, tone: Samples, data: st.DataObject
 ) -> None:
@@ -144,10 +145,8 @@ def test_damage_is_refused_or_survived(
     for _ in range(data.draw(st.integers(1, 8))):
         place = data.draw(st.integers(0, min(len(content) - 1, 200)))
         content[place] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(Undecodable, TooLong):
         assert len(decode(put(tmp_path_factory.mktemp("damaged"), bytes(content)), 60.0)) > 0
-    except (Undecodable, TooLong):
-        pass
 
 
 def test_the_cap_on_duration_holds_to_the_packet(tmp_path: Path, tone: Samples) -> None:
@@ -160,12 +159,12 @@ def test_the_cap_on_duration_holds_to_the_packet(tmp_path: Path, tone: Samples) 
 
 
 def test_a_silence_bomb_is_cut_off(tmp_path: Path) -> None:
-    """An hour of silence in a few kilobytes is refused by what comes out, not by its size."""
+    """Minutes of silence in a few kilobytes are refused by what comes out, not by size."""
     buffer = io.BytesIO()
     with soundfile.SoundFile(buffer, "w", 8000, 1, "PCM_16", format="FLAC") as file:
-        for _ in range(60):
+        for _ in range(11):
             file.write(np.zeros(8000 * 60, np.int16))
-    assert len(buffer.getvalue()) < 200_000
+    assert len(buffer.getvalue()) < 40_000
     with pytest.raises(TooLong):
         decode(put(tmp_path, buffer.getvalue()), 600.0)
 
@@ -180,9 +179,10 @@ def test_the_cap_counts_channels(tmp_path: Path) -> None:
     assert len(decode(path, 20.0)) == pytest.approx(SAMPLE_RATE, abs=2)
 
 
-def test_a_rate_of_one_hertz_is_cut_off(tmp_path: Path) -> None:
-    """A header that stretches a few samples over hours is refused before they are resampled."""
+@pytest.mark.parametrize("rate", [1, 999, 768_001, 2_147_483_647])
+def test_a_rate_that_no_audio_has_is_refused(tmp_path: Path, rate: int) -> None:
+    """A header whose rate stretches a few samples over hours, or crowds them, is refused."""
     header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 80_036, b"WAVE", b"fmt ", 16, 1, 1,
-                         1, 2, 2, 16, b"data", 80_000)  # fmt: skip
-    with pytest.raises(TooLong):
+                         rate, min(2 * rate, 2**32 - 1), 2, 16, b"data", 80_000)  # fmt: skip
+    with pytest.raises(Undecodable, match="sample rate"):
         decode(put(tmp_path, header + bytes(80_000)), 1500.0)

@@ -62,7 +62,9 @@ def serve(
         typer.echo(f"Reference deployment, dialect {settings.dialect}: {url}")
         if settings.faults:
             typer.echo(f"with {', '.join(settings.faults)}")
-        typer.echo(f"\n{_curl(url, api_key_env)}\n\nCtrl-C ends it.")
+        typer.echo(f"\n{_curl(url, api_key_env)}\n")
+        typer.echo("`soundcheck fixtures export .` writes hello.mp3 and the other clips.")
+        typer.echo("Ctrl-C ends it.")
 
     try:
         server.serve(settings, listener, ready)
@@ -91,12 +93,15 @@ def _curl(url: str, variable: str | None) -> str:
 
 
 def _list_faults() -> None:
+    from soundcheck.contract.catalogue import load_catalogue
     from soundcheck.reference.faults import BENIGN, FAULTS
 
+    catalogue = load_catalogue()
     width = max(len(name) for name in (*FAULTS, *BENIGN))
-    typer.echo("Defects (a check must find them; the rows they break in brackets):")
+    typer.echo("Defects (the requirements that must find them in brackets):")
     for fault in FAULTS.values():
-        typer.echo(f"  {fault.name:{width}}  {fault.sentence} [{', '.join(fault.breaks)}]")
+        finders = ", ".join(rule.id for rule in catalogue if fault.name in rule.killed_by)
+        typer.echo(f"  {fault.name:{width}}  {fault.sentence} [{finders}]")
     typer.echo("\nHarmless variations (no check may flag them):")
     for variation in BENIGN.values():
         typer.echo(f"  {variation.name:{width}}  {variation.sentence}")

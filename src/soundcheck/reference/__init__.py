@@ -1,0 +1,1 @@
+"""The reference deployment: a real, small transcription service, with defects on demand."""

@@ -8,6 +8,7 @@ are playlists or session descriptions that name other places.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ FORMATS = "wav,flac,mp3,ogg,mpeg,matroska,mov,mp2,aac"
 # Work allowed per accepted second: 48 kHz stereo. A file of many channels or of a very high rate
 # is cut off by this long before its duration would.
 _SAMPLES_PER_SECOND = 2 * 48_000
+# Outside of these, in Hz, a header is damaged or hostile: resampling could take minutes per frame.
+_LOWEST_RATE, _HIGHEST_RATE = 1_000, 768_000
 
 # libav reports damage as its own errors, as EOFError and ValueError, a missing track as IndexError
 # and a codec it does not know as AttributeError.
@@ -84,17 +87,20 @@ class _Mixer:
 
     def __init__(self, limit_seconds: float) -> None:
         self._limit = limit_seconds
-        self._seconds = 0.0
+        self._counts: Counter[int] = Counter()  # samples by rate: sums of whole numbers are exact
         self._work = 0
         self._pieces: list[npt.NDArray[np.int16]] = []
         self._setup: tuple[object, ...] = ()
         self._resampler: AudioResampler | None = None
 
     def add(self, frame: AudioFrame) -> None:
-        """Take one decoded frame; raises TooLong before it would be resampled."""
-        self._seconds += frame.samples / frame.sample_rate
+        """Take one decoded frame; raises TooLong or Undecodable before it would be resampled."""
+        if not _LOWEST_RATE <= frame.sample_rate <= _HIGHEST_RATE:
+            raise Undecodable("The file's sample rate is not one of audio.")
+        self._counts[frame.sample_rate] += frame.samples
         self._work += frame.samples * frame.layout.nb_channels
-        if self._seconds > self._limit or self._work > self._limit * _SAMPLES_PER_SECOND:
+        seconds = sum(count / rate for rate, count in self._counts.items())
+        if seconds > self._limit or self._work > self._limit * _SAMPLES_PER_SECOND:
             raise TooLong(self._limit)
         setup = (frame.format.name, frame.layout.name, frame.sample_rate)
         if setup != self._setup:  # a stream may change in the middle

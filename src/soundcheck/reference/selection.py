@@ -10,6 +10,7 @@ changes.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import sys
 import tempfile
 import tomllib
@@ -200,7 +201,9 @@ def _choose(candidates: list[Candidate], ways: dict[str, list[Phrase]]) -> list[
 
 def try_all(phrases: list[Phrase], bank: PhraseBank, jobs: int) -> list[tuple[Phrase, str]]:
     """Return each phrase with the first condition it fails under, "" if none."""
-    with ProcessPoolExecutor(jobs) as pool:
+    if jobs == 1:
+        return [(phrase, _try(phrase, bank)) for phrase in phrases]
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         return list(zip(phrases, pool.map(_try, phrases, [bank] * len(phrases)), strict=True))
 
 

@@ -31,13 +31,13 @@ def _is(name: str, call: Call) -> bool:
 
 
 def _refuse_format(name: str) -> None:
-    @FAULTS.refuse(f"refuses-{name}", f"{name} files are refused.", "FORMAT-001")
+    @FAULTS.refuse(f"refuses-{name}", f"{name} files are refused.")
     def _(call: Call) -> bool:
         return _is(name, call)
 
 
 def _garble_format(name: str) -> None:
-    @FAULTS.hear(f"garbles-{name}", f"{name} files are heard as other words.", "FORMAT-001")
+    @FAULTS.hear(f"garbles-{name}", f"{name} files are heard as other words.")
     def _(transcript: Transcript, call: Call) -> Transcript:
         if not _is(name, call):
             return transcript
@@ -57,7 +57,7 @@ _garble_format("mp3")
 _garble_format("webm")
 
 
-@FAULTS.hear("empty-text-for-m4a", "m4a files give empty text.", "FORMAT-001")
+@FAULTS.hear("empty-text-for-m4a", "m4a files give empty text.")
 def _(transcript: Transcript, call: Call) -> Transcript:
     return replace(transcript, segments=()) if _is("m4a", call) else transcript
 
@@ -65,26 +65,25 @@ def _(transcript: Transcript, call: Call) -> Transcript:
 @FAULTS.refuse(
     "by-extension-only",
     "The format is told by the file's name: a missing or another one is refused.",
-    "FORMAT-001",
 )
 def _(call: Call) -> bool:
     allowed = CONTAINERS.get(extension(call.upload.filename), ())
     return container(call.upload.head(64)) not in allowed
 
 
-@FAULTS.refuse("refuses-program-stream", "MPEG program streams are refused.", "FORMAT-001")
+@FAULTS.refuse("refuses-program-stream", "MPEG program streams are refused.")
 def _(call: Call) -> bool:
     return container(call.upload.head(64)) == "program-stream"
 
 
-@FAULTS.refuse("refuses-ogg-opus", "Opus in Ogg is refused.", "FORMAT-002")
+@FAULTS.refuse("refuses-ogg-opus", "Opus in Ogg is refused.")
 def _(call: Call) -> bool:
     head = call.upload.head(256)
     return container(head) == "ogg" and b"OpusHead" in head
 
 
 def _refuse_wav(name: str, sentence: str, concerns: Callable[[WavFormat], bool]) -> None:
-    @FAULTS.refuse(f"refuses-wav-{name}", sentence, "FORMAT-003")
+    @FAULTS.refuse(f"refuses-wav-{name}", sentence)
     def _(call: Call) -> bool:
         wav = wav_format(call.upload.head(4096))
         return wav is not None and concerns(wav)
@@ -100,14 +99,12 @@ _refuse_wav("surround", "WAVE files of 5.1 are refused.", lambda wav: wav.channe
 _refuse_wav("extensible", "Extensible WAVE files are refused.", lambda wav: wav.extensible)
 
 
-@FAULTS.refuse(
-    "refuses-unknown-duration", "WebM that does not state its duration is refused.", "FORMAT-004"
-)
+@FAULTS.refuse("refuses-unknown-duration", "WebM that does not state its duration is refused.")
 def _(call: Call) -> bool:
     return is_webm_without_duration(call.upload.head())
 
 
-@FAULTS.refuse("refuses-video", "MP4 with a video track is refused.", "FORMAT-005")
+@FAULTS.refuse("refuses-video", "MP4 with a video track is refused.")
 def _(call: Call) -> bool:
     head = call.upload.head(64)
     if container(head) != "mp4":
@@ -132,23 +129,22 @@ def _second_track(data: bytes) -> bytes:
 FAULTS.add(
     "second-audio-track",
     "Of several audio tracks the second is transcribed.",
-    "FORMAT-005",
     rewrite=_second_track,
 )
 
 
-@FAULTS.refuse("refuses-id3", "MP3 files with an ID3 tag are refused.", "FORMAT-006")
+@FAULTS.refuse("refuses-id3", "MP3 files with an ID3 tag are refused.")
 def _(call: Call) -> bool:
     return call.upload.head(3) == b"ID3"
 
 
-@FAULTS.refuse("refuses-cover-art", "MP3 files with a picture are refused.", "FORMAT-006")
+@FAULTS.refuse("refuses-cover-art", "MP3 files with a picture are refused.")
 def _(call: Call) -> bool:
     head = call.upload.head()
     return head[:3] == b"ID3" and b"APIC" in head
 
 
-@FAULTS.refuse("refuses-vbr", "MP3 files of variable bit rate are refused.", "FORMAT-006")
+@FAULTS.refuse("refuses-vbr", "MP3 files of variable bit rate are refused.")
 def _(call: Call) -> bool:
     head = call.upload.head()
     return container(head) == "mpeg-audio" and b"Xing" in head

@@ -65,17 +65,15 @@ ReplyHook: TypeAlias = Callable[[Reply, Call], Reply]
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """A named difference from the reference: one sentence, the rows it breaks, and its hooks.
+    """A named difference from the reference: one sentence, and its hooks.
 
-    ``breaks`` holds the requirement draft's numbers without their prefix ("SCHEMA-001"); a benign
-    variation breaks none. The hooks, in the order in which they act: ``form`` changes the fields
-    received, ``refuse`` rejects the file, ``rewrite`` changes its bytes, ``hear`` the transcript,
-    ``body`` the JSON value of a successful answer, ``reply`` any encoded answer.
+    The hooks, in the order in which they act: ``form`` changes the fields received, ``refuse``
+    rejects the file, ``rewrite`` changes its bytes, ``hear`` the transcript, ``body`` the JSON
+    value of a successful answer, ``reply`` any encoded answer.
     """
 
     name: str
     sentence: str
-    breaks: tuple[str, ...] = ()
     form: FormHook | None = None
     refuse: RefuseHook | None = None
     rewrite: RewriteHook | None = None
@@ -85,7 +83,7 @@ class Deviation:
 
 
 class Fault(Deviation):
-    """A defect that some requirement must find."""
+    """A defect that some requirement must find; it is named in that one's ``killed_by``."""
 
 
 class Benign(Deviation):
@@ -99,39 +97,39 @@ class Registry:
     kind: type[Deviation]
     declared: list[Deviation] = field(default_factory=list)
 
-    def add(self, name: str, sentence: str, *breaks: str, **hooks: Any) -> None:
+    def add(self, name: str, sentence: str, **hooks: Any) -> None:
         """Declare a deviation with its hooks by name."""
-        self.declared.append(self.kind(name, sentence, breaks, **hooks))
+        self.declared.append(self.kind(name, sentence, **hooks))
 
-    def form(self, name: str, sentence: str, *breaks: str) -> Callable[[FormHook], FormHook]:
+    def form(self, name: str, sentence: str) -> Callable[[FormHook], FormHook]:
         """Declare what changes the fields received."""
 
         def declare(hook: FormHook) -> FormHook:
-            self.add(name, sentence, *breaks, form=hook)
+            self.add(name, sentence, form=hook)
             return hook
 
         return declare
 
-    def hear(self, name: str, sentence: str, *breaks: str) -> Callable[[HearHook], HearHook]:
+    def hear(self, name: str, sentence: str) -> Callable[[HearHook], HearHook]:
         """Declare what changes the transcript."""
 
         def declare(hook: HearHook) -> HearHook:
-            self.add(name, sentence, *breaks, hear=hook)
+            self.add(name, sentence, hear=hook)
             return hook
 
         return declare
 
-    def refuse(self, name: str, sentence: str, *breaks: str) -> Callable[[RefuseHook], RefuseHook]:
+    def refuse(self, name: str, sentence: str) -> Callable[[RefuseHook], RefuseHook]:
         """Declare what refuses a file."""
 
         def declare(hook: RefuseHook) -> RefuseHook:
-            self.add(name, sentence, *breaks, refuse=hook)
+            self.add(name, sentence, refuse=hook)
             return hook
 
         return declare
 
     def body(
-        self, name: str, sentence: str, *breaks: str, on: Iterable[str] = ()
+        self, name: str, sentence: str, on: Iterable[str] = ()
     ) -> Callable[[BodyHook], BodyHook]:
         """Declare what changes the JSON of successful answers ``on`` these kinds (all: none)."""
         kinds = frozenset(on)
@@ -140,13 +138,13 @@ class Registry:
             def limited(body: Any, call: Call) -> Any:
                 return hook(body, call) if not kinds or call.kind in kinds else body
 
-            self.add(name, sentence, *breaks, body=limited)
+            self.add(name, sentence, body=limited)
             return hook
 
         return declare
 
     def reply(
-        self, name: str, sentence: str, *breaks: str, on: Iterable[str] = ()
+        self, name: str, sentence: str, on: Iterable[str] = ()
     ) -> Callable[[ReplyHook], ReplyHook]:
         """Declare what changes encoded, successful answers ``on`` these kinds (all: none)."""
         kinds = frozenset(on)
@@ -156,19 +154,19 @@ class Registry:
                 concerns = reply.status == 200 and (not kinds or call.kind in kinds)
                 return hook(reply, call) if concerns else reply
 
-            self.add(name, sentence, *breaks, reply=limited)
+            self.add(name, sentence, reply=limited)
             return hook
 
         return declare
 
-    def error(self, name: str, sentence: str, *breaks: str) -> Callable[[ReplyHook], ReplyHook]:
+    def error(self, name: str, sentence: str) -> Callable[[ReplyHook], ReplyHook]:
         """Declare what changes encoded refusals."""
 
         def declare(hook: ReplyHook) -> ReplyHook:
             def limited(reply: Reply, call: Call) -> Reply:
                 return hook(reply, call) if reply.status >= 400 else reply
 
-            self.add(name, sentence, *breaks, reply=limited)
+            self.add(name, sentence, reply=limited)
             return hook
 
         return declare

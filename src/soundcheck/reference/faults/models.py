@@ -13,24 +13,24 @@ _LIST = ("models",)
 _LISTED = ("models", "model")
 
 
-@FAULTS.reply("models-missing", "GET /models is not found.", "MODELS-001", on=_LIST)
+@FAULTS.reply("models-missing", "GET /models is not found.", on=_LIST)
 def _(reply: Reply, call: Call) -> Reply:
     error = {"message": "Not Found", "type": "invalid_request_error", "param": None, "code": None}
     return replace(reply.with_text(json.dumps({"error": error})), status=404)
 
 
-@FAULTS.reply("models-html", "GET /models answers a web page.", "MODELS-001", on=_LIST)
+@FAULTS.reply("models-html", "GET /models answers a web page.", on=_LIST)
 def _(reply: Reply, call: Call) -> Reply:
     page = "<!doctype html><title>Models</title><h1>Models</h1>"
     return replace(reply.with_text(page), media_type="text/html; charset=utf-8")
 
 
-@FAULTS.body("models-not-list", "The list of models is a bare array.", "MODELS-001", on=_LIST)
+@FAULTS.body("models-not-list", "The list of models is a bare array.", on=_LIST)
 def _(body: Any, call: Call) -> Any:
     return body["data"]
 
 
-@FAULTS.body("models-object-wrong", "The list says it is a model.", "MODELS-001", on=_LIST)
+@FAULTS.body("models-object-wrong", "The list says it is a model.", on=_LIST)
 def _(body: Any, call: Call) -> Any:
     return body | {"object": "models"}
 
@@ -38,7 +38,7 @@ def _(body: Any, call: Call) -> Any:
 def _entries(name: str, sentence: str, member: str, value: Any) -> None:
     """Declare a fault that sets ``member`` in every entry (``...``: takes it out)."""
 
-    @FAULTS.body(name, sentence, "MODELS-002", on=_LIST)
+    @FAULTS.body(name, sentence, on=_LIST)
     def _(body: Any, call: Call) -> Any:
         for entry in body["data"]:
             if value is ...:
@@ -54,24 +54,24 @@ _entries("model-object-wrong", "An entry's object is not model.", "object", "eng
 _entries("model-owner-missing", "Entries have no owned_by.", "owned_by", ...)
 
 
-@FAULTS.body("model-id-duplicate", "A model is listed twice.", "MODELS-002", on=_LIST)
+@FAULTS.body("model-id-duplicate", "A model is listed twice.", on=_LIST)
 def _(body: Any, call: Call) -> Any:
     return body | {"data": [*body["data"], dict(body["data"][0])]}
 
 
-@FAULTS.body("model-not-listed", "The first model served is not listed.", "MODELS-003", on=_LIST)
+@FAULTS.body("model-not-listed", "The first model served is not listed.", on=_LIST)
 def _(body: Any, call: Call) -> Any:
     return body | {"data": [one for one in body["data"] if one["id"] != call.served[0]]}
 
 
-@FAULTS.body("no-tasks", "Models do not say what they are for.", "MODELS-004", on=_LISTED)
+@FAULTS.body("no-tasks", "Models do not say what they are for.", on=_LISTED)
 def _(body: Any, call: Call) -> Any:
     for entry in body.get("data", [body]):
         entry.pop("tasks", None)
     return body
 
 
-@FAULTS.reply("listed-model-fails", "The last model listed answers with status 500.", "MODELS-005")
+@FAULTS.reply("listed-model-fails", "The last model listed answers with status 500.")
 def _(reply: Reply, call: Call) -> Reply:
     if call.request is None or call.request.model.id != call.served[-1]:
         return reply
@@ -80,20 +80,20 @@ def _(reply: Reply, call: Call) -> Reply:
     return replace(reply.with_text(error_body), status=500, media_type="application/json")
 
 
-@FAULTS.form("accepts-any-model", "The name of the model is ignored.", "MODELS-006")
+@FAULTS.form("accepts-any-model", "The name of the model is ignored.")
 def _(form: Form, call: Call) -> Form:
     if form.get("model") and form.get("model") not in call.served:
         return form.with_field("model", call.served[0])
     return form
 
 
-@FAULTS.error("unknown-model-500", "An unknown model gives status 500.", "MODELS-006")
+@FAULTS.error("unknown-model-500", "An unknown model gives status 500.")
 def _(reply: Reply, call: Call) -> Reply:
     unknown = call.route == "transcription" and reply.status == 404
     return replace(reply, status=500) if unknown else reply
 
 
-@FAULTS.error("unknown-model-unnamed", "A refusal does not name the model.", "MODELS-006")
+@FAULTS.error("unknown-model-unnamed", "A refusal does not name the model.")
 def _(reply: Reply, call: Call) -> Reply:
     if call.route != "transcription" or reply.status != 404:
         return reply
@@ -102,22 +102,18 @@ def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(json.dumps(body))
 
 
-@FAULTS.reply(
-    "retrieve-model-missing", "GET /models/{id} is not found.", "MODELS-007", on=("model",)
-)
+@FAULTS.reply("retrieve-model-missing", "GET /models/{id} is not found.", on=("model",))
 def _(reply: Reply, call: Call) -> Reply:
     error = {"message": "Not Found", "type": "invalid_request_error", "param": None, "code": None}
     return replace(reply.with_text(json.dumps({"error": error})), status=404)
 
 
-@FAULTS.body(
-    "retrieve-other-model", "GET /models/{id} gives another id.", "MODELS-007", on=("model",)
-)
+@FAULTS.body("retrieve-other-model", "GET /models/{id} gives another id.", on=("model",))
 def _(body: Any, call: Call) -> Any:
     return body | {"id": body["id"] + "-2"}
 
 
-@FAULTS.error("retrieve-unknown-200", "GET /models/{id} knows every id.", "MODELS-007")
+@FAULTS.error("retrieve-unknown-200", "GET /models/{id} knows every id.")
 def _(reply: Reply, call: Call) -> Reply:
     if call.route != "model":
         return reply
@@ -125,13 +121,13 @@ def _(reply: Reply, call: Call) -> Reply:
     return replace(reply.with_text(json.dumps(entry)), status=200)
 
 
-@FAULTS.form("model-case-insensitive", "A model's name may differ in case.", "MODELS-008")
+@FAULTS.form("model-case-insensitive", "A model's name may differ in case.")
 def _(form: Form, call: Call) -> Form:
     asked = (form.get("model") or "").lower()
     same = next((one for one in call.served if one.lower() == asked), None)
     return form if same is None else form.with_field("model", same)
 
 
-@FAULTS.form("model-name-trimmed", "Blanks around a model's name are ignored.", "MODELS-008")
+@FAULTS.form("model-name-trimmed", "Blanks around a model's name are ignored.")
 def _(form: Form, call: Call) -> Form:
     return form.with_field("model", (form.get("model") or "").strip() or None)

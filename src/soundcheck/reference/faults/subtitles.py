@@ -16,15 +16,13 @@ _ALL = ("json", "verbose_json", "diarized_json", "text", "srt", "vtt")
 _TIME = re.compile(r"(\d\d):(\d\d):(\d\d)([,.])(\d{3})")
 
 
-@FAULTS.reply("text-as-json", "text is a JSON object.", "FORMAT-007", on=_TEXT)
+@FAULTS.reply("text-as-json", "text is a JSON object.", on=_TEXT)
 def _(reply: Reply, call: Call) -> Reply:
     body = json.dumps({"text": _plain(reply)}, ensure_ascii=False)
     return replace(reply.with_text(body), media_type="application/json")
 
 
-@FAULTS.reply(
-    "text-quoted", "text is a JSON string in quotation marks.", "FORMAT-007", "FORMAT-008", on=_TEXT
-)
+@FAULTS.reply("text-quoted", "text is a JSON string in quotation marks.", on=_TEXT)
 def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(json.dumps(_plain(reply), ensure_ascii=False))
 
@@ -32,8 +30,6 @@ def _(reply: Reply, call: Call) -> Reply:
 @FAULTS.reply(
     "text-json-mislabelled",
     "text and its media type do not agree.",
-    "FORMAT-007",
-    "FORMAT-008",
     on=_TEXT,
 )
 def _(reply: Reply, call: Call) -> Reply:
@@ -42,7 +38,7 @@ def _(reply: Reply, call: Call) -> Reply:
     return replace(reply, media_type="application/json")
 
 
-@FAULTS.reply("text-differs", "text has its last word cut off.", "FORMAT-007", on=_TEXT)
+@FAULTS.reply("text-differs", "text has its last word cut off.", on=_TEXT)
 def _(reply: Reply, call: Call) -> Reply:
     plain = _plain(reply)
     return reply.with_text(reply.text.replace(plain, plain.rsplit(" ", 1)[0]))
@@ -54,50 +50,48 @@ def _plain(reply: Reply) -> str:
     return reply.text.strip()
 
 
-@FAULTS.reply("srt-counter-from-zero", "srt counts from 0.", "FORMAT-009", on=("srt",))
+@FAULTS.reply("srt-counter-from-zero", "srt counts from 0.", on=("srt",))
 def _(reply: Reply, call: Call) -> Reply:
     lowered = re.sub(r"(?m)^(\d+)$", lambda found: str(int(found[1]) - 1), reply.text)
     return reply.with_text(lowered)
 
 
-@FAULTS.reply(
-    "srt-comma-missing", "srt has a point before milliseconds.", "FORMAT-009", on=("srt",)
-)
+@FAULTS.reply("srt-comma-missing", "srt has a point before milliseconds.", on=("srt",))
 def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(_TIME.sub(r"\1:\2:\3.\5", reply.text))
 
 
-@FAULTS.reply("srt-without-blank-lines", "srt cues touch each other.", "FORMAT-009", on=("srt",))
+@FAULTS.reply("srt-without-blank-lines", "srt cues touch each other.", on=("srt",))
 def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(reply.text.replace("\n\n", "\n"))
 
 
-@FAULTS.reply("vtt-without-header", "vtt lacks the line WEBVTT.", "FORMAT-009", on=("vtt",))
+@FAULTS.reply("vtt-without-header", "vtt lacks the line WEBVTT.", on=("vtt",))
 def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(reply.text.removeprefix("WEBVTT\n\n"))
 
 
-@FAULTS.reply("vtt-comma", "vtt has a comma before milliseconds.", "FORMAT-009", on=("vtt",))
+@FAULTS.reply("vtt-comma", "vtt has a comma before milliseconds.", on=("vtt",))
 def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(_TIME.sub(r"\1:\2:\3,\5", reply.text))
 
 
-@FAULTS.reply("subtitles-quoted", "srt and vtt are JSON strings.", "FORMAT-009", on=_SUBTITLES)
+@FAULTS.reply("subtitles-quoted", "srt and vtt are JSON strings.", on=_SUBTITLES)
 def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(json.dumps(reply.text))
 
 
-@FAULTS.reply("escaped-newlines", "Subtitles have \\n for line ends.", "FORMAT-009", on=_SUBTITLES)
+@FAULTS.reply("escaped-newlines", "Subtitles have \\n for line ends.", on=_SUBTITLES)
 def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(reply.text.replace("\n", "\\n"))
 
 
-@FAULTS.reply("cue-ends-first", "A cue ends before it begins.", "FORMAT-009", on=_SUBTITLES)
+@FAULTS.reply("cue-ends-first", "A cue ends before it begins.", on=_SUBTITLES)
 def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(re.sub(r"(\S+) --> (\S+)", r"\2 --> \1", reply.text))
 
 
-@FAULTS.reply("srt-times-shifted", "Cues come two seconds late.", "FORMAT-011", on=_SUBTITLES)
+@FAULTS.reply("srt-times-shifted", "Cues come two seconds late.", on=_SUBTITLES)
 def _(reply: Reply, call: Call) -> Reply:
     def later(found: re.Match[str]) -> str:
         total = int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3]) + 2
@@ -107,26 +101,26 @@ def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(_TIME.sub(later, reply.text))
 
 
-@FAULTS.hear("subtitles-lose-a-cue", "Subtitles leave out the first segment.", "FORMAT-011")
+@FAULTS.hear("subtitles-lose-a-cue", "Subtitles leave out the first segment.")
 def _(transcript: Transcript, call: Call) -> Transcript:
     if call.kind not in _SUBTITLES:
         return transcript
     return replace(transcript, segments=transcript.segments[1:])
 
 
-@FAULTS.error("srt-500", "srt and vtt are answered with status 500.", "FORMAT-010")
+@FAULTS.error("srt-500", "srt and vtt are answered with status 500.")
 def _(reply: Reply, call: Call) -> Reply:
     return replace(reply, status=500) if _asks_subtitles(call) else reply
 
 
-@FAULTS.form("srt-as-json", "srt and vtt are answered as json.", "FORMAT-010", "FORMAT-009")
+@FAULTS.form("srt-as-json", "srt and vtt are answered as json.")
 def _(form: Form, call: Call) -> Form:
     if form.get("response_format") in _SUBTITLES:
         return form.with_field("response_format", "json")
     return form
 
 
-@FAULTS.error("srt-refused-in-html", "srt and vtt are refused in HTML.", "FORMAT-010")
+@FAULTS.error("srt-refused-in-html", "srt and vtt are refused in HTML.")
 def _(reply: Reply, call: Call) -> Reply:
     if not _asks_subtitles(call):
         return reply
@@ -138,16 +132,16 @@ def _asks_subtitles(call: Call) -> bool:
     return call.form is not None and call.form.get("response_format") in _SUBTITLES
 
 
-@FAULTS.reply("latin1", "Text is sent as Latin-1, other letters as ?.", "FORMAT-012", on=_ALL)
+@FAULTS.reply("latin1", "Text is sent as Latin-1, other letters as ?.", on=_ALL)
 def _(reply: Reply, call: Call) -> Reply:
     return replace(reply, body=reply.text.encode("latin-1", errors="replace"))
 
 
-@FAULTS.reply("ascii-only", "Letters outside ASCII are sent as ?.", "FORMAT-012", on=_ALL)
+@FAULTS.reply("ascii-only", "Letters outside ASCII are sent as ?.", on=_ALL)
 def _(reply: Reply, call: Call) -> Reply:
     return replace(reply, body=reply.text.encode("ascii", errors="replace"))
 
 
-@FAULTS.reply("double-encoded", "UTF-8 is encoded a second time.", "FORMAT-012", on=_ALL)
+@FAULTS.reply("double-encoded", "UTF-8 is encoded a second time.", on=_ALL)
 def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(reply.body.decode("latin-1"))
