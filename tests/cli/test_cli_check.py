@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 JSON = "application/json"
-MODELS = json.dumps({"object": "list", "data": [{"id": "whisper-1"}]})
+WHISPER = {"id": "whisper-1", "object": "model", "created": 1, "owned_by": "me"}
+MODELS = json.dumps({"object": "list", "data": [WHISPER]})
 REFUSAL = json.dumps({"error": {"message": "no file", "type": "x", "param": None, "code": None}})
 Soundcheck = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -148,8 +149,11 @@ def test_bad_usage_is_one_message(
     assert "Traceback" not in done.stderr
 
 
-def test_an_interrupt_keeps_what_was_done(raw_server, tmp_path: Path) -> None:
-    """Ctrl-C in the middle ends in exit 4 with a run folder that holds what was judged."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_was_done(
+    raw_server, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C, or a CI's SIGTERM, ends in exit 4 with a run folder that holds what was judged."""
     uploads = []
 
     def reply(connection: socket.socket, request: bytes) -> None:
@@ -160,7 +164,7 @@ def test_an_interrupt_keeps_what_was_done(raw_server, tmp_path: Path) -> None:
         else:
             uploads.append(request)
             if len(uploads) == 2:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
             connection.recv(1)
 
     process = subprocess.Popen(
@@ -169,6 +173,8 @@ def test_an_interrupt_keeps_what_was_done(raw_server, tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A test run in the background ignores SIGINT, and its children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 4, errors
@@ -180,6 +186,21 @@ def test_an_interrupt_keeps_what_was_done(raw_server, tmp_path: Path) -> None:
     assert run["counts"]["untestable"] >= 1
     assert (tmp_path / "run" / "report.html").exists()
     assert "interrupted" in output
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    soundcheck: Soundcheck, raw_server, tmp_path: Path
+) -> None:
+    """When the audio cannot be made, that is one message and exit 2, before anything is sent."""
+    (tmp_path / "file").touch()
+    server = raw_server(_answer("400 Bad Request", JSON, REFUSAL.encode()))
+    done = soundcheck(
+        "check", server.base_url, "--model", "m", SOUNDCHECK_CACHE=str(tmp_path / "file" / "cache")
+    )
+    assert done.returncode == 2
+    assert "cache" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not any(b"filename=" in request for request in server.requests)
 
 
 def test_json_goes_to_stdout_alone(soundcheck: Soundcheck, raw_server) -> None:

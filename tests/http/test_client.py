@@ -2,6 +2,8 @@
 
 import socket
 import struct
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -138,3 +140,21 @@ def test_redirects_are_recorded_not_followed(raw_server) -> None:
     assert exchange.response is not None
     assert exchange.response.status == 307
     assert len(server.requests) == 1
+
+
+def test_closing_ends_an_exchange_in_flight(raw_server) -> None:
+    """Closing the client wakes up a thread that waits for an answer."""
+    asked = threading.Event()
+
+    def reply(connection: socket.socket, _: bytes) -> None:
+        asked.set()
+        connection.recv(1)
+
+    client = Client(raw_server(reply).base_url)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.send, "GET", "/models")
+        asked.wait()
+        client.close()
+        error = waiting.result(timeout=10).error
+    assert error is not None
+    assert error.kind == "reset"

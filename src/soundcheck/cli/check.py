@@ -157,6 +157,8 @@ def _judge(options: "Options", *, quiet: bool, as_json: bool) -> ExitCode:
             )
         finally:
             session.close()
+    if session.problem is not None:
+        raise session.problem
     if status not in (
         pytest.ExitCode.OK,
         pytest.ExitCode.TESTS_FAILED,

@@ -56,17 +56,19 @@ class Sender:
             self._send_lane([probe for probe in waiting if probe.lane is lane], jobs, progress)
 
     def _send_lane(self, probes: list[Probe], jobs: int, progress: Callable[[Probe], None]) -> None:
-        with ThreadPoolExecutor(jobs, thread_name_prefix="send") as pool:
+        pool = ThreadPoolExecutor(jobs, thread_name_prefix="send")
+        try:
             futures: dict[Future[Any], Probe] = {pool.submit(self._fetch, p): p for p in probes}
-            try:
-                for future in _as_done(futures):
-                    future.result()
-                    progress(futures[future])
-            except BaseException:
-                self._stopped.set()
-                self._client.close()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            for future in _as_done(futures):
+                future.result()
+                progress(futures[future])
+        except BaseException:
+            self._stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._client.close()
+            raise
+        finally:
+            pool.shutdown()
 
     def _fetch(self, probe: Probe, timeout: float | None = None) -> Exchange:
         recorded = self._store.load(probe.digest)

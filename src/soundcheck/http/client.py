@@ -1,7 +1,10 @@
 """Well-formed requests over httpx, recorded with the arrival time of every chunk."""
 
 import contextlib
+import socket
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
@@ -48,6 +51,7 @@ class Client:
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
+        self._connections = _Connections()
         self._http = httpx.Client(
             headers=[
                 ("User-Agent", f"soundcheck/{__version__}"),
@@ -75,7 +79,8 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close every connection; an exchange in flight ends with an error."""
+        """Close every connection; an exchange in flight, in another thread, ends with an error."""
+        self._connections.end()
         self._http.close()
 
     def send(
@@ -98,7 +103,7 @@ class Client:
             method, self.base_url + path, headers=list(headers), content=body
         )
         limit = timeout or self.timeout
-        recording = _Recording(time.perf_counter, limit)
+        recording = _Recording(time.perf_counter, limit, self._connections.add)
         error = recording.fill(self._http, request)
         return Exchange(
             digest=digest,
@@ -118,11 +123,45 @@ class Client:
         )
 
 
+class _Connections:
+    """The open sockets of a client, to be ended by another thread than the one that reads them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._ended = False
+
+    def add(self, connection: socket.socket) -> None:
+        """Take note of a new socket; once all were ended, end it too."""
+        with self._lock:
+            self._open.add(connection)
+            if self._ended:
+                self._shut(connection)
+
+    def end(self) -> None:
+        """Shut every socket down: closing alone would not wake up a thread that reads."""
+        with self._lock:
+            self._ended = True
+            for connection in self._open:
+                self._shut(connection)
+
+    @staticmethod
+    def _shut(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
 class _Recording:
     """Collects one answer under a limit on its time and size."""
 
-    def __init__(self, clock: Callable[[], float], limit: float) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        limit: float,
+        connected: Callable[[socket.socket], None],
+    ) -> None:
         self._clock = clock
+        self._connected = connected
         self._limit = limit
         self._zero = clock()
         self._head: httpx.Response | None = None
@@ -170,6 +209,8 @@ class _Recording:
     def _trace(self, event: str, info: dict[str, Any]) -> None:
         if event.endswith("send_request_body.complete"):
             self.sent = self.elapsed()
+        elif event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._connected(info["return_value"].get_extra_info("socket"))
 
     def response(self) -> Response | None:
         if self._head is None:

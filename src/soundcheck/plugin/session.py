@@ -130,6 +130,7 @@ class Session:
         self._results: list[Result] = []
         self._notes: list[str] = []
         self._interrupted = False
+        self.problem: SoundcheckError | None = None
         self.deployment = examine(
             self._target, profile, lambda probe: self._sender.answer(probe, timeout=TIMEOUT)
         )
@@ -200,6 +201,9 @@ class Session:
                 self._sender.send_all(probes.values(), self._observer.sent)
         except KeyboardInterrupt:
             self._interrupt(entries)
+        except SoundcheckError as error:  # a recipe or the cache is broken: nothing was sent
+            self.problem = error
+            pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
     def _on_model(self, probe: Probe) -> Probe:
         return probe.on(self.deployment.model)
@@ -300,6 +304,8 @@ class Session:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the run folder, except in a worker."""
+        if self.problem is not None:
+            return
         if _is_worker(session.config):
             output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
             output[WORKER_OUTPUT] = asdict(self.planned)

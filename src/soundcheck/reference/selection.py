@@ -1,10 +1,10 @@
-"""Make the phrase bank: ``python -m soundcheck.reference.selection [--check]``.
+"""Make the phrase bank: ``python -m soundcheck.reference.selection [--keep | --check]``.
 
 Out of the candidate sentences, keep those that are recognised exactly, end to end, in every format
 of the clips and at many offsets; write them with the voice and rate found to the fixtures'
-``phrases.toml`` and what the recognizer must know of them to ``phrasebank.json``. ``--check`` only
-tries the bank that is there. The bank is frozen: make it again when espeak-ng or the recognizer
-changes.
+``phrases.toml`` and what the recognizer must know of them to ``phrasebank.json``. ``--keep`` tries
+the phrases of the present bank first; ``--check`` tries nothing else and writes nothing. The bank
+is frozen: make it again when espeak-ng or the recognizer changes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -44,7 +44,7 @@ from soundcheck.reference.recognizer import Recognizer
 CANDIDATES = Path(__file__).with_name("candidates.toml")
 BANK = "phrases.toml"
 VOICES = {"en": "en-us", "de": "de", "fr": "fr", "es": "es", "ru": "ru", "zh": "cmn"}
-WAYS = (("f5", 175), ("f5", 145), ("f2", 145), ("f3", 145))
+WAYS = (("f5", 175), ("f5", 145), ("f2", 145), ("f3", 145), ("m1", 175))
 WANTED = {"en": 30, "de": 5, "fr": 5, "es": 5, "ru": 5, "zh": 5}
 LEAD = 0.25
 CODECS = ("wav-8khz", "wav-8bit", "ogg-opus", "mpga-layer2", "mp3-vbr", *NINE)
@@ -163,15 +163,16 @@ def failure(phrase: Phrase, bank: PhraseBank, studio: Studio) -> str:
 
 
 def select(
-    studio: Studio, candidates: list[Candidate], jobs: int
+    studio: Studio, candidates: list[Candidate], jobs: int, present: Collection[Phrase] = ()
 ) -> tuple[list[Phrase], PhraseBank]:
-    """Return the selected phrases and their bank.
+    """Return the selected phrases and their bank; those ``present`` come before all others.
 
     Each round listens among as many phrases as are wanted (with more, confusion is likelier) and
     replaces what was not exact by its next voice or by the next candidate. A bank in which all
     have passed is tried once more as a whole.
     """
-    ways = {one.id: list(one.phrases()) for one in candidates}
+    ways = {one.id: sorted(one.phrases(), key=lambda way: way not in present) for one in candidates}
+    candidates = sorted(candidates, key=lambda one: ways[one.id][0] not in present)
     passed: set[Phrase] = set()
     while True:
         chosen = _choose(candidates, ways)
@@ -221,6 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status: 1 when a phrase of the bank is not exact."""
     parser = argparse.ArgumentParser(description="Select the phrase bank, or check the one there.")
     parser.add_argument("--check", action="store_true", help="only try the present bank")
+    parser.add_argument("--keep", action="store_true", help="try the present bank's phrases first")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
     options = parser.parse_args(arguments)
     path = suites.folder("fixtures") / BANK
@@ -231,7 +233,8 @@ def main(arguments: list[str] | None = None) -> int:
                 _report(f"{phrase.id} is not exact: {condition}")
         return int(any(condition for _, condition in failed))
     with Synthesizer() as synthesizer:
-        phrases, bank = select(Studio(synthesizer), load_candidates(), options.jobs)
+        present = list(load_phrases(path).values()) if options.keep else []
+        phrases, bank = select(Studio(synthesizer), load_candidates(), options.jobs, present)
     write_phrases(phrases, path)
     save_bank(bank)
     _report(f"wrote {len(phrases)} phrases to {path}")
