@@ -163,7 +163,7 @@ def test_an_interrupt_keeps_what_was_done(
             connection.sendall(_answer("400 Bad Request", JSON, REFUSAL.encode()))
         else:
             uploads.append(request)
-            if len(uploads) == 2:
+            if len(uploads) >= 2:  # a terminal and a wrapper may both pass it on
                 process.send_signal(number)
             connection.recv(1)
 

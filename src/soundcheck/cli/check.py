@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,9 @@ from soundcheck.errors import ExitCode, SoundcheckError
 
 if TYPE_CHECKING:
     from soundcheck.plugin.session import Options, Session
+
+TOGETHER = 2.0
+"""Seconds after a first interrupt in which others are taken for the same one."""
 
 EXAMPLES = """
 **Examples**
@@ -144,7 +148,7 @@ def _judge(options: "Options", *, quiet: bool, as_json: bool) -> ExitCode:
     from soundcheck.report.run import FILE, load_run
     from soundcheck.report.terminal import render
 
-    with _terminations_interrupt(), observer(quiet) as watching:
+    with _one_interrupt(), observer(quiet) as watching:
         session = Session.starting(options, watching)
         try:
             status = _run_pytest(
@@ -202,14 +206,26 @@ def _suite_failure(status: int) -> SoundcheckError:
 
 
 @contextlib.contextmanager
-def _terminations_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does, so that a cancelled CI job keeps its results."""
+def _one_interrupt() -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM end the run in order, so that its results are kept.
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    Signals that come with the first (from a terminal and a wrapper, say) are the same wish; one
+    that comes later wants out at once.
+    """
+    begun: float | None = None
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def handle(*_: object) -> None:
+        nonlocal begun
+        if begun is None:
+            begun = time.monotonic()
+            raise KeyboardInterrupt
+        if time.monotonic() - begun > TOGETHER:
+            os._exit(ExitCode.NO_VERDICT)
+
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -64,11 +64,10 @@ class Sender:
                 progress(futures[future])
         except BaseException:
             self._stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
             self._client.close()
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
-        finally:
-            pool.shutdown()
+        pool.shutdown()
 
     def _fetch(self, probe: Probe, timeout: float | None = None) -> Exchange:
         recorded = self._store.load(probe.digest)
