@@ -1,6 +1,7 @@
 """``soundcheck requirements`` lists the catalogue for people and programs."""
 
 import json
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -9,6 +10,9 @@ from typer.testing import CliRunner
 from soundcheck.cli import app
 from soundcheck.errors import SoundcheckError
 from soundcheck.report.validation import SCHEMAS
+
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def _run(*arguments: str) -> str:
@@ -56,6 +60,14 @@ def test_table_and_markdown_name_every_rule() -> None:
         output = _run(*arguments)
         for identifier in _ids("models"):
             assert identifier in output
+
+
+def test_the_documentation_is_current() -> None:
+    """The list of requirements in the documentation is what the command prints."""
+    written = (DOCS / "reference" / "requirements.md").read_text(encoding="utf-8")
+    assert _run("--markdown") == written, (
+        "run: soundcheck requirements --markdown > docs/reference/requirements.md"
+    )
 
 
 def test_nothing_found_is_told() -> None:
