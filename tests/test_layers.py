@@ -13,7 +13,7 @@ ALLOWED = {
     "audio": set[str](),
     "http": {"audio"},
     "contract": {"audio", "http"},
-    "report": {"audio", "http", "contract"},
+    "report": set[str](),
     "reference": {"audio", "http", "contract"},
     "plugin": {"audio", "http", "contract", "report"},
     "cli": {"audio", "http", "contract", "report", "reference", "plugin"},

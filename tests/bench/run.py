@@ -77,7 +77,7 @@ def exchange_overhead(rounds: int = 300) -> Figure:
         httpx.Client() as plain,
         Client(url) as client,
     ):
-        sender = Sender(client, Store(Path(folder)), library)
+        sender = Sender(client, Store(Path(folder)), library, Path(folder))
         for number in range(rounds):
             probe = transcription("hello.wav", repeat=number).on("m")
             begin = time.perf_counter()

@@ -101,6 +101,27 @@ def test_another_server_is_one_message(
     assert "Traceback" not in done.stderr
 
 
+def test_files_of_others_are_never_deleted(soundcheck: Soundcheck, tmp_path: Path) -> None:
+    """A folder that holds anything but an earlier run is refused and left as it is."""
+    mine = tmp_path / "work" / "exchanges" / "mine.csv"
+    mine.parent.mkdir(parents=True)
+    mine.touch()
+    done = soundcheck("check", "http://127.0.0.1:9/v1", "--out", "work")
+    assert done.returncode == 2
+    assert "mine.csv" in done.stderr
+    assert mine.exists()
+
+
+def test_no_report_of_an_earlier_run_survives(soundcheck: Soundcheck, tmp_path: Path) -> None:
+    """When a run ends early, the folder does not go on to show an earlier run's verdict."""
+    run = tmp_path / "run"
+    (run / "exchanges").mkdir(parents=True)
+    for name in ("run.json", "report.html", "summary.md", "junit.xml"):
+        (run / name).write_text("green")
+    assert soundcheck("check", "http://127.0.0.1:9/v1", "--out", "run").returncode == 3
+    assert [path.name for path in run.iterdir()] == ["exchanges"]
+
+
 def test_an_endless_answer_ends(soundcheck: Soundcheck, raw_server) -> None:
     """A server that never stops answering is given up."""
 
@@ -127,6 +148,7 @@ def test_a_refused_key_is_not_shown(soundcheck: Soundcheck, raw_server) -> None:
     ("arguments", "message"),
     [
         (("localhost:8000",), "not an http"),
+        (("http://[::1/v1",), "not a URL"),
         (("http://127.0.0.1:1/v1", "--profile", "opnai"), "did you mean openai"),
         (("http://127.0.0.1:1/v1", "--profile", "broken.toml"), "broken.toml:2: unknown key"),
         (("http://127.0.0.1:1/v1", "--api-key-env", "NOT_SET_ANYWHERE"), "not set"),

@@ -11,7 +11,6 @@ from soundcheck.cli import app
 from soundcheck.errors import SoundcheckError
 from soundcheck.report.validation import SCHEMAS
 
-
 DOCS = Path(__file__).parents[2] / "docs"
 
 

@@ -114,6 +114,15 @@ def test_a_wrong_dialect_is_red_where_the_dialects_differ(check: Check) -> None:
     assert any("vllm dialect" in note for note in run.notes)
 
 
+def test_a_right_dialect_is_red_where_another_was_claimed(check: Check) -> None:
+    """Judged as vLLM's, a deployment that speaks OpenAI's dialect fails the rows that differ."""
+    run = check("none", "vllm", dialect="openai")
+    red = {result.id for result in run.results if result.verdict in ("fail", "warn")}
+    assert red == set()
+    assert run.verdict == "conformant"
+    assert any("openai dialect" in note for note in run.notes)
+
+
 def test_every_deviation_of_the_reference_is_used() -> None:
     """Every fault of the reference is named by a requirement, and every name is a fault's."""
     named = {fault for _, fault in PAIRS}

@@ -36,7 +36,7 @@ def examined(raw_server, tmp_path) -> Callable[..., Deployment]:
 
         target = Target(raw_server(reply).base_url, model, key)
         with Client(target.base_url, headers=target.headers) as client:
-            sender = Sender(client, Store(tmp_path), Library())
+            sender = Sender(client, Store(tmp_path), Library(), tmp_path)
             return examine(target, load_profile("openai"), sender.answer)
 
     return run
@@ -131,3 +131,71 @@ def test_bad_targets_are_refused_before_anything_is_sent(monkeypatch) -> None:
 def hello_in_cache() -> None:
     """Make the clip of the preflight's trial beforehand."""
     Library().clip("hello.wav")
+
+
+def test_a_list_of_models_may_be_closed(examined) -> None:
+    """A key that may not list models can still be for speech: the run goes on with --model."""
+
+    def answers(request: bytes) -> tuple[str, ...]:
+        if request.startswith(b"GET"):
+            return "403 Forbidden", "application/json", '{"error": {"message": "missing scope"}}'
+        return _usual(request)
+
+    assert examined(answers, model="whisper-1").listed == ()
+
+
+def test_a_key_asked_for_with_500_is_asked_for(examined) -> None:
+    """A proxy that says by 500 that it has no API key yet is told as a missing key."""
+    refusal = {"error": {"message": "You don't have an API key yet", "type": ""}}
+
+    def answers(request: bytes) -> tuple[str, ...]:
+        if request.startswith(b"GET"):
+            return _usual(request)
+        return "500 Internal Server Error", "application/json", json.dumps(refusal)
+
+    with pytest.raises(Unreachable, match="--api-key-env"):
+        examined(answers)
+
+
+@pytest.mark.parametrize(
+    ("error", "dialect"),
+    [
+        ({"message": "no", "type": ""}, "unknown"),
+        ({"message": "no", "code": True}, "unknown"),
+        ({"message": "no", "code": []}, "unknown"),
+        ({"message": "no", "code": "invalid_value"}, "openai"),
+        ("no", "unknown"),
+    ],
+)
+def test_only_the_code_tells_the_dialect(examined, error: object, dialect: str) -> None:
+    """An envelope without a code, or with one of neither kind, is of no known dialect."""
+    assert examined(lambda r: _usual(r, refusal={"error": error})).dialect == dialect
+
+
+def test_a_page_instead_of_an_error_is_no_api(examined) -> None:
+    """A gateway's error page everywhere is a wrong or dead place, not a deployment to judge."""
+    page = ("502 Bad Gateway", "text/html", "<h1>Bad Gateway</h1>")
+    with pytest.raises(Unreachable, match="not as a transcription API"):
+        examined(lambda _: page, model="whisper-1")
+
+
+def test_names_that_cannot_be_sent_are_passed_over(examined) -> None:
+    """A model id that is no text (a lone surrogate, a line end) is not chosen."""
+    listed = {"data": [{"id": "\ud800"}, {"id": "a\nb"}, {"id": "whisper-1"}]}
+    assert examined(lambda r: _usual(r, models=listed)).model == "whisper-1"
+
+
+@pytest.mark.parametrize("url", ["http://[::1/v1", "http://h:abc/v1", "http://h/v1?key=abc", "h"])
+def test_what_is_no_base_url_is_refused(url: str) -> None:
+    """A URL that cannot be used, or could hold a secret in its query, is refused."""
+    with pytest.raises(SoundcheckError):
+        Target(url)
+
+
+@pytest.mark.parametrize("key", ["sk-very-secret\n", "sk very secret", "schlüssel-geheim"])
+def test_a_key_that_no_header_can_carry_is_refused(monkeypatch, key: str) -> None:
+    """A key with a line end or other unsendable characters is told by its variable's name alone."""
+    monkeypatch.setenv("STT_KEY", key)
+    with pytest.raises(SoundcheckError, match="STT_KEY") as caught:
+        Target("http://host/v1", api_key_env="STT_KEY")
+    assert key.strip() not in str(caught.value)

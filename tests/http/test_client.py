@@ -1,5 +1,6 @@
 """Whatever a server does, the client returns a record of it in bounded time and memory."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -158,3 +159,30 @@ def test_closing_ends_an_exchange_in_flight(raw_server) -> None:
         error = waiting.result(timeout=10).error
     assert error is not None
     assert error.kind == "reset"
+
+
+@pytest.mark.parametrize("piece", [b"X-A: b\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_endless_headers_end_at_the_limit(raw_server, piece: bytes) -> None:
+    """Headers or interim answers that never end do not outlast the limit on the whole exchange."""
+
+    def reply(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" if piece.startswith(b"X") else b"")
+        connection.settimeout(0.02)
+        for _ in range(200):
+            connection.sendall(piece)
+            with contextlib.suppress(TimeoutError):
+                if connection.recv(1) == b"":
+                    return
+
+    with Client(raw_server(reply).base_url, timeout=0.2) as client:
+        exchange = client.send("GET", "/models")
+    assert exchange.error is not None
+    assert exchange.error.kind == "timeout"
+
+
+def test_a_proxy_is_not_asked_for_this_machine(raw_server, monkeypatch) -> None:
+    """A proxy in the environment does not stand between us and a server on the loopback."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    server = raw_server(b"HTTP/1.1 204 No Content\r\n\r\n")
+    with Client(server.base_url) as client:
+        assert client.send("GET", "/models").error is None

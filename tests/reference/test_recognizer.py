@@ -344,22 +344,25 @@ def said(count: int, *, shifts: tuple[float, ...] = (), at: float = 0.1) -> Time
 
 
 @pytest.mark.parametrize(
-    ("words", "cut", "count"),
+    ("words", "length", "at_end", "count"),
     [
-        (said(8), None, 8),
-        (said(8, at=3.0), None, 8),
-        (said(4), None, 4),
-        (said(3), None, None),  # less than half of a phrase that goes on
-        (said(3), 1.0, 3),  # the rest is cut away
-        (said(2), 0.7, None),  # too few words to be sure
-        (said(5), 1.29, 4),  # the fifth begins behind the cut
-        (said(8, shifts=(0.0, 0.08, -0.08, 0.0, 0.03, 0.03, 0.0, 0.0)), None, 8),
-        (said(8, shifts=(0.0, 0.08, -0.08, 0.06, -0.06, 0.07, 0.0, 0.0)), None, None),
+        (said(8), 2.6, False, 8),
+        (said(8, at=3.0), 5.6, False, 8),
+        (said(6), 1.9, False, 6),
+        (said(5), 1.6, False, None),  # too little of a phrase that goes on
+        (said(3), 1.0, True, 3),  # the rest is cut away
+        (said(5), 2.3, True, None),  # there was time for more
+        (said(2), 0.7, True, None),  # too few words to be sure
+        (said(5), 1.29, True, 4),  # the fifth begins behind the cut
+        (said(8), 3.2, False, 8),
+        (said(8), 3.4, False, None),  # somebody speaks on
+        (said(8, shifts=(0.0, 0.08, -0.08, 0.0, 0.03, 0.03, 0.0, 0.0)), 2.6, False, 8),
+        (said(8, shifts=(0.0, 0.08, -0.08, 0.06, -0.06, 0.07, 0.0, 0.0)), 2.6, False, None),
     ],
 )
-def test_acceptance(words: Times, cut: float | None, count: int | None) -> None:
+def test_acceptance(words: Times, length: float, at_end: bool, count: int | None) -> None:
     """Enough words must be there, at the phrase's own times; a cut excuses what lies behind it."""
-    accepted = accept(BANK_PHRASE, words, cut)
+    accepted = accept(BANK_PHRASE, words, length, at_end)
     assert (accepted and accepted[0]) == count
 
 
@@ -368,5 +371,5 @@ def test_short_phrases_need_their_duration(factor: float, kept: bool) -> None:
     """A phrase of two words needs both and a duration within 15 %."""
     short = BankPhrase("short", "en", BANK_PHRASE.words[:2])
     words = tuple((start * factor, end * factor) for start, end in said(2, at=0.0))
-    assert (accept(short, words, None) is not None) is kept
-    assert accept(short, words[:1], None) is None
+    assert (accept(short, words, 0.8, False) is not None) is kept
+    assert accept(short, words[:1], 0.8, False) is None

@@ -4,7 +4,9 @@ Nothing heavy is imported here: ``soundcheck --version`` and the first line of a
 come at once, so each command imports what it needs when it runs.
 """
 
+import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -52,3 +54,13 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("soundcheck: interrupted", err=True)
         sys.exit(ExitCode.NO_VERDICT)
+    except Exception as error:
+        # A traceback would end in exit code 1, which says that a deployment failed.
+        if os.environ.get("SOUNDCHECK_DEBUG"):
+            traceback.print_exc()
+        typer.echo(
+            f"soundcheck: a fault of soundcheck itself: {type(error).__name__}: {error} "
+            "(SOUNDCHECK_DEBUG=1 shows where; please report it)",
+            err=True,
+        )
+        sys.exit(ExitCode.INTERNAL)

@@ -82,14 +82,17 @@ def check(
     if not (quiet or as_json):
         typer.echo(f"soundcheck {__version__}: checking {url or 'the bundled reference'}", err=True)
     _check_names([*(only or ()), *(without or ())])
-    with _deployment(url, dialect or "openai", tuple(fault or ())) as base_url:
-        from soundcheck.plugin.session import Options
+    from soundcheck.contract.profile import load_profile
+    from soundcheck.plugin.session import Options
 
+    profile = profile or dialect or "openai"
+    spoken = dialect or load_profile(profile).dialect
+    with _deployment(url, spoken, tuple(fault or ())) as base_url:
         code = _judge(
             Options(
                 base_url=base_url,
                 model=model,
-                profile=profile or (dialect if url is None and dialect else "openai"),
+                profile=profile,
                 api_key_env=api_key_env,
                 out=out,
                 jobs=jobs,
@@ -163,7 +166,7 @@ def _judge(options: "Options", *, quiet: bool, as_json: bool) -> ExitCode:
             session.close()
     if session.problem is not None:
         raise session.problem
-    if status not in (
+    if session.broken or status not in (
         pytest.ExitCode.OK,
         pytest.ExitCode.TESTS_FAILED,
         pytest.ExitCode.INTERRUPTED,

@@ -10,7 +10,7 @@ from soundcheck.audio import Clip
 from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.plan import Cost
 from soundcheck.contract.probe import Probe
-from soundcheck.plugin.session import Observer, Silent
+from soundcheck.plugin.observer import Observer, Silent
 from soundcheck.report.run import Result
 from soundcheck.report.wording import plural, size
 

@@ -1,11 +1,14 @@
 """Answers: exchanges as judges read them, with failures that explain themselves."""
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from soundcheck.audio import Clip
+from soundcheck.contract.verdict import NotObserved
 from soundcheck.http.exchange import Exchange, Response
 
 EXCERPT = 200
@@ -82,15 +85,22 @@ class Answer:
         try:
             return self.body.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise AssertionError(f"the body is not UTF-8: {error}") from None
+            raise AssertionError(
+                f"the body is not UTF-8: {error.reason} at byte {error.start}"
+            ) from None
 
     def json(self) -> Any:
         """Return the body as strict JSON: UTF-8, no NaN or Infinity, no duplicate member."""
         try:
             return json.loads(
-                self.decoded(), parse_constant=_refuse_constant, object_pairs_hook=_unique
+                self.decoded(),
+                parse_int=_integer,
+                parse_constant=_refuse_constant,
+                object_pairs_hook=_unique,
             )
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            raise AssertionError(f"the JSON is nested too deeply: {self.excerpt}") from None
+        except ValueError as error:
             raise AssertionError(f"the body is not strict JSON: {error}; {self.excerpt}") from None
 
     def object(self) -> dict[str, Any]:
@@ -106,6 +116,21 @@ class Answer:
         text = body.get("text")
         assert isinstance(text, str), f"{member(body, 'text')}, not a string: {self.excerpt}"
         return text
+
+    def objects(self, name: str) -> list[dict[str, Any]]:
+        """Return the objects of the array ``name`` of a successful JSON answer.
+
+        Raises ``NotObserved`` when the answer has no such array or an empty one: whether it must
+        have one is a rule of its own.
+        """
+        body = self.ok().object()
+        found = body.get(name)
+        if found is None or found == []:
+            raise NotObserved(f"the answer has no {name}")
+        assert isinstance(found, list), f"{member(body, name)}, not an array"
+        for index, item in enumerate(found):
+            assert isinstance(item, dict), f"{name}[{index}] is {shown(item)}, not an object"
+        return found
 
     @property
     def spoken(self) -> Clip:
@@ -141,16 +166,20 @@ class Answers(Mapping[str, Answer]):
         return len(self._answers)
 
 
+def _integer(digits: str) -> int | float:
+    """Read a whole number: one that no double holds becomes infinite, as 1e999 does."""
+    return int(digits) if len(digits) <= 300 else float(digits[:400])
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in members:
-            raise ValueError(f"the member {name!r} occurs twice")
-        members[name] = value
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the member {shown(twice)} occurs twice")
     return members
 
 
@@ -159,7 +188,36 @@ def member(body: Mapping[str, Any], name: str) -> str:
     return f"{name} is {shown(body[name]) if name in body else 'missing'}"
 
 
+def number(body: Mapping[str, Any], name: str) -> float:
+    """Return the finite JSON number that ``body`` has as ``name``; fails on anything else."""
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise AssertionError(f"{member(body, name)}, not a number")
+    assert math.isfinite(value), f"{name} is a number too large to read"
+    return value
+
+
+def times(items: list[dict[str, Any]], kind: str) -> list[tuple[float, float]]:
+    """Return (start, end) in seconds of ``items``; a failure calls one of them a ``kind``."""
+    found = []
+    for index, item in enumerate(items):
+        try:
+            found.append((number(item, "start"), number(item, "end")))
+        except AssertionError as error:
+            raise AssertionError(f"{kind} {index}: {error}") from None
+    return found
+
+
 def shown(value: object, limit: int = 80) -> str:
     """Return a JSON value as it was sent, shortened: for messages about what is wrong with it."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    text = ""
+    for piece in json.JSONEncoder(ensure_ascii=False).iterencode(_cut(value, limit)):
+        text += piece  # piece by piece, since the value may be huge or nested deeply
+        if len(text) > limit:
+            text = text[: limit - 1] + "…"
+            break
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # halves of surrogate pairs
+
+
+def _cut(value: object, limit: int) -> object:
+    return value[: limit + 1] if isinstance(value, str) else value

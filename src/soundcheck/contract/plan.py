@@ -79,14 +79,6 @@ class Cost:
     audio_s: float = 0.0
     upload_bytes: int = 0
 
-    def to_json(self) -> dict[str, float]:
-        """Return the cost as reports state it, audio in minutes."""
-        return {
-            "requests": self.requests,
-            "audio_minutes": round(self.audio_s / 60, 3),
-            "upload_bytes": self.upload_bytes,
-        }
-
     def plus(self, requests: int, audio_s: float, upload_bytes: int) -> "Cost":
         """Return the sum of this cost and another."""
         return Cost(

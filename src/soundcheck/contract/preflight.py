@@ -1,23 +1,28 @@
 """The preflight: is it there, does it speak the API, does it take the key, which models are there.
 
-One message tells of whatever would make every requirement fail alike.
+One message tells of whatever would make every requirement fail alike; everything else is left to
+the requirements.
 """
 
 import json
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from soundcheck.contract.answer import Answer
 from soundcheck.contract.deployment import Deployment, ListedModel
-from soundcheck.contract.probe import MODELS, NO_FILE, Lane, Probe, transcription
+from soundcheck.contract.probe import MODELS, NO_FILE, TRIAL, Probe
 from soundcheck.contract.profile import Profile
 from soundcheck.contract.target import Target
 from soundcheck.errors import SoundcheckError, Unreachable
 
 TIMEOUT = 30.0
-"""Seconds that a question of the preflight may take."""
+"""Seconds that an answer which needs no work may take."""
 
-Ask = Callable[[Probe], Answer]
+
+class Ask(Protocol):
+    """Sends a probe, under a limit in seconds that may be shorter than the usual one."""
+
+    def __call__(self, probe: Probe, *, timeout: float | None = None) -> Answer:
+        """Return the answer."""
 
 
 def examine(target: Target, profile: Profile, ask: Ask) -> Deployment:
@@ -27,14 +32,16 @@ def examine(target: Target, profile: Profile, ask: Ask) -> Deployment:
     endpoint, or the key is refused; :class:`SoundcheckError` when the model is unknown or none
     can be chosen.
     """
-    models = ask(MODELS)
-    if models.exchange.response is None:
-        error = models.exchange.error
-        raise Unreachable(f"{target.base_url}: {error.message if error else 'no answer'}")
-    _check_key(target, models)
+    limit = min(TIMEOUT, target.timeout)
+    models = ask(MODELS, timeout=limit)
+    response = models.exchange.response
+    if response is None:
+        raise Unreachable(f"{target.base_url}: {_told(models)}")
+    if response.status == 401:  # a 403 may mean this list alone: some keys are only for speech
+        raise _refused_key(target, 401)
     listed = _listed(models)
     model = target.model or _choose(profile, listed, target)
-    refusal = ask(NO_FILE.on(model))
+    refusal = ask(NO_FILE.on(model), timeout=limit)
     _check_key(target, refusal)
     if listed and model not in {entry.id for entry in listed}:
         _check_model(ask, model, listed, target)
@@ -49,24 +56,29 @@ def examine(target: Target, profile: Profile, ask: Ask) -> Deployment:
 
 def _check_key(target: Target, answer: Answer) -> None:
     response = answer.exchange.response
-    if response is None or response.status not in (401, 403):
+    if response is None:
         return
+    message = str((_error(answer) or {}).get("message", "")).lower()
+    # Privatemode's proxy answers 500 when nobody gave it a key.
+    missing = target.api_key_env is None and response.status >= 400 and "api key" in message
+    if response.status in (401, 403) or missing:
+        raise _refused_key(target, response.status)
+
+
+def _refused_key(target: Target, status: int) -> Unreachable:
     if target.api_key_env:
-        raise Unreachable(
-            f"{target.base_url} refuses the key in {target.api_key_env} ({response.status})"
-        )
-    raise Unreachable(
-        f"{target.base_url} asks for a key ({response.status}): put it into an environment "
+        return Unreachable(f"{target.base_url} refuses the key in {target.api_key_env} ({status})")
+    return Unreachable(
+        f"{target.base_url} asks for a key ({status}): put it into an environment "
         "variable and name that with --api-key-env"
     )
 
 
 def _check_model(ask: Ask, model: str, listed: tuple[ListedModel, ...], target: Target) -> None:
-    """Let a model that is not listed pass only if it transcribes."""
-    trial = transcription("hello.wav", lane=Lane.PREFLIGHT).on(model)
-    answer = ask(trial)
+    """Let a model that is not listed pass unless a transcription by it is refused."""
+    answer = ask(TRIAL.on(model))
     response = answer.exchange.response
-    if response is None or response.status != 200:
+    if response is not None and 400 <= response.status < 500 and response.status != 429:
         names = ", ".join(entry.id for entry in listed)
         raise SoundcheckError(
             f"{target.base_url} does not know the model {model!r} ({_told(answer)}); "
@@ -75,13 +87,20 @@ def _check_model(ask: Ask, model: str, listed: tuple[ListedModel, ...], target: 
 
 
 def _speaks_api(refusal: Answer, listed: tuple[ListedModel, ...]) -> bool:
-    """Tell whether a request without a file was turned down by a transcription endpoint."""
+    """Tell whether a request without a file was answered by a transcription endpoint.
+
+    An API answers in JSON, some servers in plain text; a web server that knows no such place
+    answers 404, 405, a redirect or a page.
+    """
     response = refusal.exchange.response
     if response is None:
         return bool(listed)
+    is_json = isinstance(_document(refusal), dict)
     if response.status in (404, 405):
-        return _error_code(refusal) is not None and bool(listed)
-    return response.status >= 400
+        return bool(listed) and _error(refusal) is not None
+    if response.status < 400:
+        return response.status == 200 and is_json
+    return is_json or bool(listed) or refusal.media_type not in ("", "text/html")
 
 
 def _listed(answer: Answer) -> tuple[ListedModel, ...]:
@@ -96,12 +115,17 @@ def _listed(answer: Answer) -> tuple[ListedModel, ...]:
             tuple(str(task) for task in entry["tasks"]) if _is_list(entry, "tasks") else (),
         )
         for entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+        if isinstance(entry, dict) and _is_name(entry.get("id"))
     )
 
 
 def _is_list(entry: dict[str, Any], key: str) -> bool:
     return isinstance(entry.get(key), list)
+
+
+def _is_name(value: object) -> bool:
+    """Tell whether ``value`` can be sent as a model's name (a lone surrogate cannot)."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def _choose(profile: Profile, listed: tuple[ListedModel, ...], target: Target) -> str:
@@ -115,21 +139,23 @@ def _choose(profile: Profile, listed: tuple[ListedModel, ...], target: Target) -
 
 
 def _dialect(refusal: Answer) -> str:
-    """Return the dialect by the type of ``code`` in an error: vLLM's is an integer."""
-    code = _error_code(refusal)
-    if isinstance(code, int):
+    """Return the dialect by the type of ``code`` in an error: vLLM's is an integer.
+
+    OpenAI's is a string or null, and always there; anything else tells nothing.
+    """
+    error = _error(refusal)
+    if error is None or "code" not in error or isinstance(error["code"], bool):
+        return "unknown"
+    if isinstance(error["code"], int):
         return "vllm"
-    return "openai" if code is not None else "unknown"
+    return "openai" if error["code"] is None or isinstance(error["code"], str) else "unknown"
 
 
-def _error_code(answer: Answer) -> int | str | None:
-    """Return the envelope's ``code``, ``""`` for null, ``None`` when there is no envelope."""
+def _error(answer: Answer) -> dict[str, Any] | None:
+    """Return the error object of an envelope, or ``None`` when the answer is no envelope."""
     body = _document(answer)
     error = body.get("error") if isinstance(body, dict) else None
-    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
-        return None
-    code = error.get("code")
-    return code if isinstance(code, (int, str)) else ""
+    return error if isinstance(error, dict) and isinstance(error.get("message"), str) else None
 
 
 def _document(answer: Answer) -> Any:

@@ -112,3 +112,6 @@ MODELS = get("/models", lane=Lane.PREFLIGHT)
 
 PREFLIGHT = (MODELS, NO_FILE)
 """What every run asks first."""
+
+TRIAL = transcription("hello.wav", lane=Lane.PREFLIGHT, language="en")
+"""What the preflight asks of a model that the deployment does not list."""

@@ -2,24 +2,29 @@
 
 import json
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from soundcheck import suites
 from soundcheck.contract.answer import shown
+
+TOLD = 5
+"""How many violations one message names."""
 
 
 def conforms(value: object, name: str) -> None:
     """Assert that ``value`` keeps the schema ``name``, as in ``"transcription#segment"``.
 
     The part before ``#`` is a file, the part after it one of its definitions. Raises
-    ``AssertionError`` that names every violated place.
+    ``AssertionError`` that names the first violated places.
     """
-    errors = sorted(
-        _validator(name).iter_errors(value), key=lambda error: list(map(str, error.path))
-    )
-    told = [_told(error) for error in errors[:5]]
-    if len(errors) > len(told):
-        told.append(f"and {len(errors) - len(told)} more")
+    try:
+        errors = list(islice(_validator(name).iter_errors(value), TOLD + 1))
+    except RecursionError:
+        raise AssertionError(f"a value is nested too deeply: {shown(value)}") from None
+    told = sorted(map(_told, errors[:TOLD]))
+    if len(errors) > TOLD:
+        told.append("and more")
     assert not errors, "; ".join(told)
 
 
@@ -51,7 +56,11 @@ def _told(error: Any) -> str:
             return f"{place} is {value}, less than {shown(rule)}"
         case "maximum":
             return f"{place} is {value}, more than {shown(rule)}"
-    return f"{place}: {error.message[:200]}"
+        case "minLength" | "minItems":
+            return f"{place} is empty"
+        case "multipleOf":
+            return f"{place} is {value}, not a whole number"
+    return f"{place} is {value}, which breaks the rule {error.validator}"
 
 
 def _place(path: Any) -> str:

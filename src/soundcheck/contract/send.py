@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -16,18 +18,27 @@ from soundcheck.http.exchange import Exchange
 from soundcheck.http.multipart import Field, Part, encode
 from soundcheck.http.store import Store
 
+ATTEMPTS = 3
+"""How often a request is sent at most: faults of the way are tried again, verdicts never."""
+
+LONGEST_WAIT = 30.0
+"""Seconds that a deployment's Retry-After is honoured up to."""
+
 
 class Sender:
     """Sends probes to one deployment and records the exchanges.
 
     A probe that the run folder already holds is read from there, so processes that share a
-    folder send each probe once between them.
+    folder send each probe once between them; ``locks`` is the folder of their locks.
     """
 
-    def __init__(self, client: Client, store: Store, library: Library, jobs: int = 4) -> None:
+    def __init__(
+        self, client: Client, store: Store, library: Library, locks: Path, jobs: int = 4
+    ) -> None:
         self._client = client
         self._store = store
         self._library = library
+        self._locks = locks
         self._jobs = jobs
         self._stopped = threading.Event()
 
@@ -82,12 +93,12 @@ class Sender:
     @contextmanager
     def _turn(self, probe: Probe) -> Iterator[None]:
         """Hold this probe's lock, and in a serial lane that of the whole lane too."""
-        own = self._store.path(probe.digest).with_suffix(".lock")
+        own = self._locks / probe.digest
         if probe.lane is Lane.SHARED:
             with FileLock(own):
                 yield
         else:
-            with FileLock(self._store.folder / "serial.lock"), FileLock(own):
+            with FileLock(self._locks / "serial"), FileLock(own):
                 yield
 
     def _send(self, probe: Probe, timeout: float | None) -> Exchange:
@@ -100,19 +111,23 @@ class Sender:
                 parts.append(description)
             body, content_type = encode(payloads)
             headers = (("Content-Type", content_type), *headers)
-        exchange = self._client.send(
-            probe.method,
-            probe.path,
-            headers=headers,
-            body=body,
-            parts=tuple(parts),
-            digest=probe.digest,
-            lane=probe.lane.value,
-            timeout=timeout,
-        )
+        for attempt in range(1, ATTEMPTS + 1):
+            exchange = self._client.send(
+                probe.method,
+                probe.path,
+                headers=headers,
+                body=body,
+                parts=tuple(parts),
+                digest=probe.digest,
+                lane=probe.lane.value,
+                timeout=timeout,
+            )
+            wait = _wait_before_retry(exchange, attempt)
+            if wait is None or attempt == ATTEMPTS or self._stopped.wait(wait):
+                break
         if self._stopped.is_set():  # cut off by us, not by the deployment: no evidence
             return exchange
-        return self._store.write(exchange)
+        return self._store.write(replace(exchange, attempts=attempt))
 
     def _payload(self, part: Part) -> tuple[bytes, dict[str, Any]]:
         if isinstance(part, Field):
@@ -128,6 +143,22 @@ class Sender:
             "duration_s": clip.duration,
         }
         return clip.read(), description
+
+
+def _wait_before_retry(exchange: Exchange, attempt: int) -> float | None:
+    """Return the seconds to wait before the same request again, ``None`` where it was answered.
+
+    A reset connection is tried again, and so are 429 (the one refusal that OpenAI's document
+    lists) and 503, after the time that Retry-After names (RFC 9110, section 10.2.3).
+    """
+    if exchange.error is not None:
+        return 0.1 * attempt if exchange.error.kind == "reset" else None
+    if exchange.response is None or exchange.response.status not in (429, 503):
+        return None
+    named = dict(exchange.response.headers).get("retry-after", "")
+    if named.isascii() and named.isdigit():
+        return min(float(named[:6]), LONGEST_WAIT)
+    return float(attempt) if exchange.response.status == 429 else None
 
 
 def _as_done(futures: Iterable[Future[Any]]) -> Iterator[Future[Any]]:

@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from soundcheck.contract.answer import shown
+
 _CLOCK = {
-    "srt": r"(\d{2,}):([0-5]\d):([0-5]\d),(\d{3})",
-    "vtt": r"(?:(\d{2,}):)?([0-5]\d):([0-5]\d)\.(\d{3})",
+    "srt": r"([0-9]{2,6}):([0-5][0-9]):([0-5][0-9]),([0-9]{3})",
+    "vtt": r"(?:([0-9]{2,6}):)?([0-5][0-9]):([0-5][0-9])\.([0-9]{3})",
 }
 _VTT_SETTINGS = r"(?:[ \t]+\S.*)?"
 
@@ -38,7 +40,7 @@ def parse_subtitles(document: str, kind: str) -> list[Cue]:
 def _cue(lines: list[str], number: int, kind: str) -> Cue:
     if kind == "srt":
         if lines[0].strip() != str(number):
-            raise ValueError(f"block {number} begins with {lines[0]!r}, not with its number")
+            raise ValueError(f"block {number} begins with {shown(lines[0])}, not with its number")
         lines = lines[1:]
     elif "-->" not in lines[0]:
         lines = lines[1:]  # an identifier
@@ -46,8 +48,8 @@ def _cue(lines: list[str], number: int, kind: str) -> Cue:
     pattern = rf"{clock}[ \t]+-->[ \t]+{clock}" + (_VTT_SETTINGS if kind == "vtt" else "")
     timing = re.fullmatch(pattern, lines[0].rstrip()) if lines else None
     if timing is None:
-        shown = repr(lines[0]) if lines else "nothing"
-        raise ValueError(f"block {number} has {shown} where its times should be")
+        found = shown(lines[0]) if lines else "nothing"
+        raise ValueError(f"block {number} has {found} where its times should be")
     if any("-->" in line for line in lines[1:]):
         raise ValueError(f"block {number} holds the times of another: a blank line is missing")
     fields = timing.groups()

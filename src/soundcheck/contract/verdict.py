@@ -33,8 +33,6 @@ class Verdict(StrEnum):
 
 DECIDED = frozenset({Verdict.PASS, Verdict.INFO, Verdict.WARN, Verdict.WAIVED, Verdict.FAIL})
 
-_SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
-
 
 class NotObserved(Exception):
     """Raised by a judge: the condition of a conditional rule never occurred."""
@@ -44,22 +42,18 @@ class Untestable(Exception):
     """Raised by a judge: something that only the user can supply is missing."""
 
 
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the worst of at least one verdict."""
-    return max(verdicts, key=_SEVERITY.__getitem__)
-
-
 def run_verdict(requirements: Iterable[tuple[str, Verdict]]) -> str:
     """Return the verdict of a run from (level, verdict) of every requirement.
 
-    ``nonconformant`` when a MUST failed; ``incomplete`` when a MUST could not be decided or
-    nothing was decided at all; else ``conformant``.
+    ``nonconformant`` when a MUST failed; ``incomplete`` when a MUST could not be decided, a judge
+    broke or nothing was decided at all; else ``conformant``.
     """
     pairs = list(requirements)
     if any(verdict is Verdict.FAIL for _, verdict in pairs):
         return "nonconformant"
-    undecided = {Verdict.UNTESTABLE, Verdict.ERROR}
-    if any(level == "MUST" and verdict in undecided for level, verdict in pairs):
+    if any(verdict is Verdict.ERROR for _, verdict in pairs):
+        return "incomplete"
+    if any(level == "MUST" and verdict is Verdict.UNTESTABLE for level, verdict in pairs):
         return "incomplete"
     return "conformant" if any(verdict.decided for _, verdict in pairs) else "incomplete"
 

@@ -2,9 +2,9 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
@@ -47,23 +47,21 @@ class Client:
         *,
         headers: Sequence[tuple[str, str]] = (),
         timeout: float = 120.0,
-        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
-        self._connections = _Connections()
-        self._http = httpx.Client(
-            headers=[
-                ("User-Agent", f"soundcheck/{__version__}"),
-                ("Accept", "application/json"),
-                # Chunks are recorded as they arrive: a compressed stream would hide their text.
-                ("Accept-Encoding", "identity"),
-                *headers,
-            ],
-            timeout=httpx.Timeout(timeout, connect=min(CONNECT_TIMEOUT, timeout)),
-            limits=httpx.Limits(max_connections=None, keepalive_expiry=2.0),
-            transport=transport,
-        )
+        self._headers = [
+            ("User-Agent", f"soundcheck/{__version__}"),
+            ("Accept", "application/json"),
+            # Chunks are recorded as they arrive: a compressed stream would hide their text.
+            ("Accept-Encoding", "identity"),
+            *headers,
+        ]
+        self._tls = httpx.create_ssl_context()
+        self._lock = threading.Lock()
+        self._lines: list[_Line] = []
+        self._own = threading.local()
+        self._closed = False
 
     def __enter__(self) -> Self:
         """Return the client, to be closed at the end of the block."""
@@ -80,8 +78,21 @@ class Client:
 
     def close(self) -> None:
         """Close every connection; an exchange in flight, in another thread, ends with an error."""
-        self._connections.end()
-        self._http.close()
+        with self._lock:
+            self._closed = True
+            for line in self._lines:
+                line.cut()
+
+    def _line(self) -> "_Line":
+        """Return this thread's own line, so that an exchange can be ended without the others."""
+        line: _Line | None = getattr(self._own, "line", None)
+        if line is None:
+            line = self._own.line = _Line(self.base_url, self._headers, self._tls)
+            with self._lock:
+                self._lines.append(line)
+                if self._closed:
+                    line.cut()
+        return line
 
     def send(
         self,
@@ -99,12 +110,12 @@ class Client:
 
         ``path`` is appended to the base URL; ``timeout`` (seconds) replaces the client's own.
         """
-        request = self._http.build_request(
+        line = self._line()
+        request = line.http.build_request(
             method, self.base_url + path, headers=list(headers), content=body
         )
-        limit = timeout or self.timeout
-        recording = _Recording(time.perf_counter, limit, self._connections.add)
-        error = recording.fill(self._http, request)
+        recording = _Recording(time.perf_counter, timeout or self.timeout, line)
+        error = recording.fill(request)
         return Exchange(
             digest=digest,
             lane=lane,
@@ -123,46 +134,60 @@ class Client:
         )
 
 
-class _Connections:
-    """The open sockets of a client, to be ended by another thread than the one that reads them."""
+class _Line:
+    """One thread's connection to the target, which another thread can cut."""
 
-    def __init__(self) -> None:
+    def __init__(self, base_url: str, headers: list[tuple[str, str]], tls: ssl.SSLContext) -> None:
+        self.http = httpx.Client(
+            headers=headers,
+            verify=tls,
+            limits=httpx.Limits(max_connections=1, keepalive_expiry=2.0),
+            # A proxy of the environment is for other hosts, not for servers on this machine.
+            trust_env=not _is_loopback(base_url),
+        )
         self._lock = threading.Lock()
-        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        self._ended = False
+        self._socket: socket.socket | None = None
+        self._is_cut = False
 
-    def add(self, connection: socket.socket) -> None:
-        """Take note of a new socket; once all were ended, end it too."""
+    def connected(self, connection: socket.socket) -> None:
+        """Take note of the socket in use; once the line was cut, shut it down at once."""
         with self._lock:
-            self._open.add(connection)
-            if self._ended:
-                self._shut(connection)
+            self._socket = connection
+            if self._is_cut:
+                _shut(connection)
 
-    def end(self) -> None:
-        """Shut every socket down: closing alone would not wake up a thread that reads."""
+    def hang_up(self) -> None:
+        """End the exchange in flight: closing alone would not wake up a thread that reads."""
         with self._lock:
-            self._ended = True
-            for connection in self._open:
-                self._shut(connection)
+            if self._socket is not None:
+                _shut(self._socket)
 
-    @staticmethod
-    def _shut(connection: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+    def cut(self) -> None:
+        """End the exchange in flight and every later one."""
+        with self._lock:
+            self._is_cut = True
+        self.hang_up()
+        self.http.close()
+
+
+def _shut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def _is_loopback(base_url: str) -> bool:
+    host = httpx.URL(base_url).host
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 class _Recording:
     """Collects one answer under a limit on its time and size."""
 
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        limit: float,
-        connected: Callable[[socket.socket], None],
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], limit: float, line: _Line) -> None:
         self._clock = clock
-        self._connected = connected
+        self._line = line
         self._limit = limit
+        self._overdue = threading.Event()
         self._zero = clock()
         self._head: httpx.Response | None = None
         self._body = bytearray()
@@ -174,7 +199,8 @@ class _Recording:
     def elapsed(self) -> float:
         return round(self._clock() - self._zero, 6)
 
-    def fill(self, http: httpx.Client, request: httpx.Request) -> TransportError | None:
+    def fill(self, request: httpx.Request) -> TransportError | None:
+        """Send ``request`` and collect its answer; return what kept it from being complete."""
         request.extensions["trace"] = self._trace
         request.extensions["timeout"] = {
             "connect": min(CONNECT_TIMEOUT, self._limit),
@@ -182,15 +208,27 @@ class _Recording:
             "write": self._limit,
             "pool": self._limit,
         }
+        # The limits above are on single steps: this one is on all of them together.
+        alarm = threading.Timer(self._limit, self._give_up)
+        alarm.daemon = True
+        alarm.start()
         try:
-            with contextlib.closing(http.send(request, stream=True)) as answer:
+            with contextlib.closing(self._line.http.send(request, stream=True)) as answer:
                 self._head = answer
                 self.headers = self.elapsed()
                 return self._read(answer.iter_raw())
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            if self._overdue.is_set():
+                return TransportError("timeout", f"no complete answer in {self._limit:g} s")
             return _transport_error(error)
         except RuntimeError as error:  # the client was closed under us: the run is being ended
             return TransportError("reset", str(error))
+        finally:
+            alarm.cancel()
+
+    def _give_up(self) -> None:
+        self._overdue.set()
+        self._line.hang_up()
 
     def _read(self, chunks: Iterator[bytes]) -> TransportError | None:
         for chunk in chunks:
@@ -199,18 +237,16 @@ class _Recording:
             self._chunks.append((at, len(chunk)))
             if len(self._body) > MAX_BODY or len(self._chunks) > MAX_CHUNKS:
                 message = f"the answer was still going on after {len(self._body)} bytes"
-                del self._body[KEPT_OF_ENDLESS:], self._chunks[1:]
+                del self._body[KEPT_OF_ENDLESS:]
+                self._chunks = [(at, len(self._body))]
                 return TransportError("too-large", message)
-            if at > self._limit:
-                message = f"the answer was still going on after {self._limit:g} s"
-                return TransportError("timeout", message)
         return None
 
     def _trace(self, event: str, info: dict[str, Any]) -> None:
         if event.endswith("send_request_body.complete"):
             self.sent = self.elapsed()
         elif event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._connected(info["return_value"].get_extra_info("socket"))
+            self._line.connected(info["return_value"].get_extra_info("socket"))
 
     def response(self) -> Response | None:
         if self._head is None:
@@ -226,7 +262,7 @@ class _Recording:
         )
 
 
-def _transport_error(error: httpx.HTTPError) -> TransportError:
+def _transport_error(error: httpx.HTTPError | httpx.StreamError) -> TransportError:
     kind: ErrorKind
     text = str(error) or type(error).__name__
     if isinstance(error, httpx.TimeoutException):

@@ -26,7 +26,10 @@ class SentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The answer: ``chunks`` are (arrival time, length) pairs that cover ``body`` in order."""
+    """The answer: ``chunks`` are (arrival time, length) pairs that cover ``body`` in order.
+
+    Their lengths are those received: redaction may have changed that of ``body`` since.
+    """
 
     status: int
     reason: str

@@ -9,17 +9,24 @@ from pathlib import Path
 from soundcheck.http.exchange import Exchange, Headers
 
 REDACTED = "[redacted]"
+SHORTEST_SECRET = 8
+"""Characters below which a key is no secret: taking "test" out of answers would damage them."""
+
 SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie", "set-cookie"}
 )
 
 
 class Store:
-    """Exchanges in a folder, one JSON file per digest; ``secrets`` never get into it."""
+    """Exchanges in a folder, one JSON file per digest; ``secrets`` never get into it.
+
+    Headers that carry credentials are always redacted. A secret is taken out of everything else
+    too, unless it is shorter than ``SHORTEST_SECRET``: such keys are placeholders of local servers.
+    """
 
     def __init__(self, folder: Path, secrets: Iterable[str] = ()) -> None:
         self.folder = folder
-        self._secrets = tuple(secret for secret in secrets if secret)
+        self._secrets = tuple(one for one in secrets if len(one) >= SHORTEST_SECRET)
 
     def path(self, digest: str) -> Path:
         """Return where the exchange with ``digest`` is or would be."""

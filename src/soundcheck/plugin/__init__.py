@@ -3,7 +3,6 @@
 Without ``--stt-url`` it does nothing but keep the suites' own fixtures known.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,13 +95,6 @@ def deployment(request: pytest.FixtureRequest) -> "Deployment":
     """Return the deployment as the preflight found it."""
     found: Deployment = _session(request).deployment
     return found
-
-
-@pytest.fixture
-def note(request: pytest.FixtureRequest) -> "Callable[[str], None]":
-    """Return a function that adds a sentence to the result, whatever the verdict."""
-    remember: Callable[[str], None] = _session(request).notes_of(request.node).append
-    return remember
 
 
 def _session(request: pytest.FixtureRequest) -> Any:

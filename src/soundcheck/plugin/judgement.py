@@ -27,8 +27,10 @@ def judge(entry: Entry, raised: pytest.ExceptionInfo[BaseException] | None) -> t
     return Verdict.ERROR, f"{type(error).__name__}: {error} ({raised._getreprcrash() or ''})"
 
 
-def result_of(entry: Entry, verdict: Verdict, message: str, duration_s: float) -> Result:
-    """Return the result of one requirement (and case)."""
+def result_of(
+    entry: Entry, verdict: Verdict, message: str, duration_s: float, attempts: int
+) -> Result:
+    """Return the result of one requirement (and case); what no file can hold is escaped."""
     rule = entry.requirement
     return Result(
         id=rule.id,
@@ -38,9 +40,10 @@ def result_of(entry: Entry, verdict: Verdict, message: str, duration_s: float) -
         rule=rule.rule,
         source=rule.source,
         case=entry.case.id if entry.case else None,
-        message=message,
+        message=message.encode("utf-8", "backslashreplace").decode("utf-8"),
         test=rule.test,
         exchanges=tuple(dict.fromkeys(p.digest for p in (entry.probes or {}).values())),
+        attempts=attempts,
         effort=rule.effort,
         duration_s=round(duration_s, 6),
         draft=rule.draft,

@@ -1,19 +1,17 @@
 """A session: one deployment judged in one pytest session, from the preflight to the reports."""
 
-import shutil
 import time
 import warnings
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
-from soundcheck.audio import Clip, Library
+from soundcheck.audio import Library
 from soundcheck.contract.answer import Answers
-from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.plan import (
     Cost,
     Entry,
@@ -23,22 +21,23 @@ from soundcheck.contract.plan import (
     distinct,
     plan_entry,
 )
-from soundcheck.contract.preflight import TIMEOUT, examine
-from soundcheck.contract.probe import PREFLIGHT, Probe
+from soundcheck.contract.preflight import examine
+from soundcheck.contract.probe import PREFLIGHT, TRIAL, Probe
 from soundcheck.contract.profile import Profile, load_profile
 from soundcheck.contract.requirement import requirement_of
 from soundcheck.contract.send import Sender
 from soundcheck.contract.target import Target
-from soundcheck.contract.verdict import Verdict
+from soundcheck.contract.verdict import Untestable, Verdict
 from soundcheck.errors import SoundcheckError
 from soundcheck.http.client import Client
 from soundcheck.http.store import Store
+from soundcheck.plugin import folder
 from soundcheck.plugin.judgement import judge, result_of
+from soundcheck.plugin.observer import Observer, Silent
 from soundcheck.plugin.record import Facts, write_run
-from soundcheck.report.run import EXCHANGES, FILE, Result
+from soundcheck.report.run import EXCHANGES, Result
 
 ENTRY = pytest.StashKey[Entry]()
-NOTES = pytest.StashKey[list[str]]()
 WORKER_INPUT = "soundcheck_out"
 WORKER_OUTPUT = "soundcheck_planned"
 RESULT = "soundcheck_result"
@@ -61,43 +60,10 @@ class Options:
     timeout: float = 120.0
     reference: bool = False
 
-
-class Observer(Protocol):
-    """Who is told how a session gets on."""
-
-    def examined(self, deployment: Deployment) -> None:
-        """Take the outcome of the preflight."""
-
-    def making(self, clip: Clip | None, done: int, total: int) -> None:
-        """Take that ``done`` of ``total`` clips are ready."""
-
-    def planned(self, requirements: int, cost: Cost) -> None:
-        """Take what is going to be asked, before any of it is sent."""
-
-    def sent(self, probe: Probe) -> None:
-        """Take that the answer to ``probe`` is recorded."""
-
-    def judged(self, result: Result) -> None:
-        """Take one result."""
-
-
-class Silent:
-    """An observer for sessions whose progress pytest itself shows."""
-
-    def examined(self, deployment: Deployment) -> None:
-        """Say nothing."""
-
-    def making(self, clip: Clip | None, done: int, total: int) -> None:
-        """Say nothing."""
-
-    def planned(self, requirements: int, cost: Cost) -> None:
-        """Say nothing."""
-
-    def sent(self, probe: Probe) -> None:
-        """Say nothing."""
-
-    def judged(self, result: Result) -> None:
-        """Say nothing."""
+    def __post_init__(self) -> None:
+        """Refuse numbers that nothing could be sent with."""
+        if self.jobs < 1 or self.timeout <= 0:
+            raise SoundcheckError("jobs must be at least 1 and timeout more than 0 seconds")
 
 
 class Session:
@@ -125,15 +91,19 @@ class Session:
         )
         self._client = client
         self._store = Store(out / EXCHANGES, [self._target.key or ""])
-        self._sender = Sender(client, self._store, self._library, options.jobs)
+        self._sender = Sender(client, self._store, self._library, out / folder.LOCKS, options.jobs)
         self.planned = Cost()
         self._results: list[Result] = []
         self._notes: list[str] = []
         self._interrupted = False
         self.problem: SoundcheckError | None = None
-        self.deployment = examine(
-            self._target, profile, lambda probe: self._sender.answer(probe, timeout=TIMEOUT)
-        )
+        self.broken = False
+        try:
+            self.deployment = examine(self._target, profile, self._sender.answer)
+        except BaseException:
+            client.close()
+            folder.finish(out)
+            raise
         self._observer.examined(self.deployment)
 
     @classmethod
@@ -143,7 +113,7 @@ class Session:
         Raises :class:`SoundcheckError` for a profile, folder or target that cannot be used.
         """
         profile = load_profile(options.profile)
-        return cls(options, profile, _fresh(options.out or default_out()), observer)
+        return cls(options, profile, folder.prepare(options.out), observer)
 
     @classmethod
     def joining(cls, options: Options, out: Path) -> "Session":
@@ -178,6 +148,7 @@ class Session:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Plan every requirement among the collected tests."""
+        _check_names((*self._selection.only, *self._selection.without), items)
         for item in items:
             rule = requirement_of(getattr(item, "function", None))
             if rule is None:
@@ -186,13 +157,20 @@ class Session:
             found = parameters.params.get("case") if parameters else None
             item.stash[ENTRY] = plan_entry(rule, found, self._selection, self.deployment)
 
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Say in the run that pytest's own selection left requirements out."""
+        left_out = sum(requirement_of(getattr(i, "function", None)) is not None for i in items)
+        if left_out:
+            self._notes.append(f"{left_out} cases were left out by pytest's own selection")
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Make the clips, tell the cost and send everything; under xdist tests send on demand."""
         if _is_controller(session.config):
             return
         entries = [item.stash[ENTRY] for item in session.items if ENTRY in item.stash]
-        first = {probe.digest: probe for probe in map(self._on_model, PREFLIGHT)}
-        probes = first | distinct(entries)
+        first = [probe.on(self.deployment.model) for probe in (*PREFLIGHT, TRIAL)]
+        asked = {probe.digest: probe for probe in first if self._sender.recorded(probe)}
+        probes = asked | distinct(entries)
         try:
             self.planned = self._price(probes.values())
             judged = {entry.requirement.id for entry in entries if entry.probes is not None}
@@ -204,9 +182,6 @@ class Session:
         except SoundcheckError as error:  # a recipe or the cache is broken: nothing was sent
             self.problem = error
             pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
-
-    def _on_model(self, probe: Probe) -> Probe:
-        return probe.on(self.deployment.model)
 
     def _price(self, probes: Iterable[Probe]) -> Cost:
         """Make the clips of ``probes`` and return what sending them costs."""
@@ -232,16 +207,21 @@ class Session:
     def answers(self, item: pytest.Item) -> Answers:
         """Return the answers to the probes of ``item``'s requirement."""
         entry = item.stash[ENTRY]
-        return Answers(
-            {
-                name: self._sender.answer(probe, entry.model)
-                for name, probe in (entry.probes or {}).items()
-            }
-        )
+        answers = {
+            name: self._sender.answer(probe, entry.model)
+            for name, probe in (entry.probes or {}).items()
+        }
+        for name, answer in answers.items():
+            response = answer.exchange.response
+            if response is not None and response.status == 429:
+                attempts = answer.exchange.attempts
+                raise Untestable(f"{name}: the deployment answered 429 to {attempts} attempts")
+        return Answers(answers)
 
-    def notes_of(self, item: pytest.Item) -> list[str]:
-        """Return the list of sentences that the judge adds to the result of ``item``."""
-        return item.stash.setdefault(NOTES, [])
+    def _attempts(self, entry: Entry) -> int:
+        """Return how often the most stubborn probe of ``entry`` had to be sent."""
+        recorded = (self._store.load(probe.digest) for probe in (entry.probes or {}).values())
+        return max((exchange.attempts for exchange in recorded if exchange), default=1)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -267,10 +247,7 @@ class Session:
         if report.when == "teardown":
             return report
         verdict, message = judge(entry, call.excinfo)
-        notes = item.stash.get(NOTES, [])
-        result = result_of(
-            entry, verdict, "\n".join([message, *notes] if message else notes), call.duration
-        )
+        result = result_of(entry, verdict, message, call.duration, self._attempts(entry))
         setattr(report, RESULT, asdict(result))
         if verdict in (Verdict.WARN, Verdict.INFO):
             report.outcome, report.longrepr = "passed", None
@@ -291,6 +268,7 @@ class Session:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Remember a suite that cannot be read: its requirements are missing from the run."""
         if report.failed:
+            self.broken = True
             self._notes.append(
                 f"{report.nodeid} could not be collected; its requirements are missing"
             )
@@ -310,41 +288,32 @@ class Session:
             output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
             output[WORKER_OUTPUT] = asdict(self.planned)
             return
-        write_run(
-            self.out,
-            Facts(
-                target=self._target,
-                deployment=self.deployment,
-                effort=self._options.effort,
-                reference=self._options.reference,
-                started=self._started,
-                duration_s=time.perf_counter() - self._begin,
-                planned=self.planned,
-                spent=cost_of_sent(self._store.exchanges()),
-                notes=tuple(self._notes),
-                interrupted=self._interrupted,
-            ),
-            self._results,
+        facts = Facts(
+            target=self._target,
+            deployment=self.deployment,
+            effort=self._options.effort,
+            reference=self._options.reference,
+            started=self._started,
+            duration_s=time.perf_counter() - self._begin,
+            planned=self.planned,
+            spent=cost_of_sent(self._store.exchanges()),
+            notes=tuple(self._notes),
+            interrupted=self._interrupted,
         )
+        write_run(self.out, facts, self._results)
+        folder.finish(self.out)
+        decided = any(Verdict(result.verdict).decided for result in self._results)
+        if not decided and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED  # nothing is no success
 
 
-def default_out() -> Path:
-    """Return a new folder name below ``reports`` for a run that begins now."""
-    return Path("reports") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-
-
-def _fresh(out: Path) -> Path:
-    """Make the run folder, or empty it of an earlier run; nothing else in it is touched."""
-    try:
-        if (out / EXCHANGES).exists():
-            shutil.rmtree(out / EXCHANGES)
-        (out / FILE).unlink(missing_ok=True)
-        (out / EXCHANGES).mkdir(parents=True)
-    except OSError as error:
-        raise SoundcheckError(
-            f"cannot write the run folder {out}: {error.strerror}; choose another with --out"
-        ) from None
-    return out
+def _check_names(names: Iterable[str], items: Iterable[pytest.Item]) -> None:
+    """Refuse names that select nothing: a typing error must not empty a gate."""
+    rules = [rule for item in items if (rule := requirement_of(getattr(item, "function", None)))]
+    known = {name for rule in rules for name in (rule.id, rule.area, *rule.draft)}
+    for name in names:
+        if rules and name not in known:
+            raise pytest.UsageError(f"no collected requirement or area is called {name!r}")
 
 
 def _is_worker(config: pytest.Config) -> bool:

@@ -27,7 +27,8 @@ __all__ = ["Recognizer", "Segment", "TooLong", "Transcript", "Undecodable", "acc
 LIMIT_SECONDS = 1500.0
 LEAST_WORDS = 3
 LARGEST_DEVIATION = 0.040
-LEAST_COVERAGE = 0.5
+LEAST_COVERAGE = 0.75
+LONGEST_REST = 0.75
 SHORT_TOLERANCE = 0.15
 _FRAMES_PER_SECOND = 100
 # A region this much longer than the longest phrase is no phrase; decoding it would cost real time.
@@ -112,7 +113,7 @@ class Recognizer:
         if heard is None:
             return None
         phrase = self._bank.phrases[heard.phrase]
-        accepted = accept(phrase, heard.words, length if region.at_end else None)
+        accepted = accept(phrase, heard.words, length, region.at_end)
         if accepted is None:
             return None
         count, confidence = accepted
@@ -135,26 +136,30 @@ class Recognizer:
 
 
 def accept(
-    phrase: BankPhrase, words: tuple[tuple[float, float], ...], cut: float | None
+    phrase: BankPhrase, words: tuple[tuple[float, float], ...], length: float, at_end: bool
 ) -> tuple[int, float] | None:
     """Decide whether the first words of ``phrase``, heard at ``(start, end)``, were really said.
 
-    ``cut`` is where the audio ends in the same seconds, None if it goes on. Returns how many of
+    ``length`` is that of the region of speech in which they were heard (times in seconds from its
+    start); ``at_end`` tells that the file ends with it and may have been cut. Returns how many of
     the words count and a confidence in (0, 1], or None.
 
     The rule (design, *The reference's recognizer*): at least min(3, phrase length) words, whose
     starts deviate from the phrase's own by at most 40 ms (median, after removing the offset); a
-    phrase of one or two words needs all of them and a duration within 15 %. At least half of the
-    words must be there, where a cut excuses those that the phrase's own times place behind it.
+    phrase of one or two words needs all of them and a duration within 15 %. Three quarters of the
+    words must be there, where a cut excuses those that the phrase's own times place behind it; and
+    no more speech may follow the last word than the beginning of another.
     """
     own = phrase.words
     offset = float(median(start - word.start for (start, _), word in zip(words, own, strict=False)))
     expected = len(own)
     count = len(words)
-    if cut is not None:
-        expected = sum(word.end + offset <= cut for word in own)
-        count = min(count, sum(word.start + offset < cut for word in own))
+    if at_end:
+        expected = sum(word.end + offset <= length for word in own)
+        count = min(count, sum(word.start + offset < length for word in own))
     if count < min(LEAST_WORDS, len(own)) or count < LEAST_COVERAGE * expected:
+        return None
+    if length - words[-1][1] > LONGEST_REST:
         return None
     deviation = float(np.median([abs(words[i][0] - own[i].start - offset) for i in range(count)]))
     if deviation > LARGEST_DEVIATION:

@@ -90,6 +90,12 @@ def _(body: Any, call: Call) -> Any:
     return body | {"usage": None}
 
 
+@FAULTS.body("usage-without-type", "usage does not say its type.", on=_TRANSCRIPTS)
+def _(body: Any, call: Call) -> Any:
+    body.get("usage", {}).pop("type", None)
+    return body
+
+
 @FAULTS.body("usage-seconds-string", "usage.seconds is a string.", on=_TRANSCRIPTS)
 def _(body: Any, call: Call) -> Any:
     return _seconds(body, str)

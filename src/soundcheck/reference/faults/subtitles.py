@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from dataclasses import replace
 
 from soundcheck.reference.faults.hooks import Call, Fault, Registry, Reply
@@ -130,6 +131,25 @@ def _(reply: Reply, call: Call) -> Reply:
 
 def _asks_subtitles(call: Call) -> bool:
     return call.form is not None and call.form.get("response_format") in _SUBTITLES
+
+
+@FAULTS.hear("russian-in-latin", "Russian is written in Latin letters.")
+def _(transcript: Transcript, call: Call) -> Transcript:
+    segments = (
+        replace(
+            segment,
+            text=_in_latin(segment.text),
+            words=tuple(replace(word, text=_in_latin(word.text)) for word in segment.words),
+        )
+        for segment in transcript.segments
+    )
+    return replace(transcript, segments=tuple(segments))
+
+
+def _in_latin(text: str) -> str:
+    """Return ``text`` with each Cyrillic letter by its Unicode name: ``ya``, ``shcha``."""
+    names = ((c, unicodedata.name(c, "")) for c in text)
+    return "".join(n.split()[-1].lower() if n.startswith("CYRILLIC") else c for c, n in names)
 
 
 @FAULTS.reply("latin1", "Text is sent as Latin-1, other letters as ?.", on=_ALL)

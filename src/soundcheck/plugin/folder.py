@@ -1,0 +1,67 @@
+"""The run folder: made for a run, or emptied of an earlier one, and nothing else ever deleted."""
+
+import itertools
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from soundcheck.errors import SoundcheckError
+from soundcheck.report.run import EXCHANGES, FILE
+
+LOCKS = ".locks"
+_OURS = {FILE, EXCHANGES, LOCKS, "report.html", "summary.md", "junit.xml"}
+_EXCHANGE = re.compile(r"[0-9a-f]{16}\.json")
+
+
+def prepare(out: Path | None) -> Path:
+    """Return the run folder ``out``, or a new one below ``reports``, ready to be written.
+
+    A folder that holds an earlier run is emptied of it, reports included: they would be taken for
+    this run's if it ended early. Raises :class:`SoundcheckError` for a folder with other files, or
+    one that cannot be written.
+    """
+    try:
+        out = _new() if out is None else out
+        out.mkdir(parents=True, exist_ok=True)
+        _empty(out)
+        (out / EXCHANGES).mkdir()
+        (out / LOCKS).mkdir()
+    except OSError as error:
+        raise SoundcheckError(
+            f"cannot write the run folder {out}: {error.strerror}; choose another with --out"
+        ) from None
+    return out
+
+
+def finish(out: Path) -> None:
+    """Take the locks out of a run folder that no process uses any more."""
+    shutil.rmtree(out / LOCKS, ignore_errors=True)
+
+
+def _new() -> Path:
+    """Make a folder named for this moment; runs that begin in the same second get their own."""
+    stem = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    for number in itertools.count(1):
+        folder = Path("reports") / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError  # pragma: no cover - the count has no end
+
+
+def _empty(out: Path) -> None:
+    entries = {path.name for path in out.iterdir()}
+    exchanges = [path.name for path in (out / EXCHANGES).glob("*")]
+    strange = [name for name in exchanges if not _EXCHANGE.fullmatch(name)]
+    if entries - _OURS or strange:
+        odd = sorted(entries - _OURS) or [f"{EXCHANGES}/{name}" for name in strange]
+        raise SoundcheckError(
+            f"{out} holds {odd[0]}, which is not of a Soundcheck run; choose another folder with "
+            "--out, or empty it"
+        )
+    for name in entries:
+        path = out / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

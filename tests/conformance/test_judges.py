@@ -1,0 +1,388 @@
+"""Judges decide or say that they cannot: whatever a deployment sends, none of them breaks."""
+
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from soundcheck.audio import Clip
+from soundcheck.contract import Answer, Answers, Case, Deployment, NotObserved, Probe, Untestable
+from soundcheck.contract.catalogue import load_catalogue
+from soundcheck.contract.deployment import ListedModel
+from soundcheck.contract.profile import load_profile
+from soundcheck.contract.requirement import Requirement
+from soundcheck.http.exchange import Exchange, Response, SentRequest, Timing, TransportError
+
+MODEL = "whisper-large-v3"
+DEPLOYMENT = Deployment(load_profile("openai"), MODEL, (ListedModel(MODEL, ("transcribe",)),))
+CATALOGUE = {rule.id: rule for rule in load_catalogue()}
+SPOKEN = {
+    "german.wav": "Das Mädchen hört über die Straße.",
+    "russian.wav": "Сегодня хорошая погода.",
+    "chinese.wav": "你好吗?我很好",
+}
+"""What is said in a clip, else in English; the Chinese as a model may punctuate it."""
+
+ENTRY = {"id": MODEL, "object": "model", "created": 0, "owned_by": "us", "tasks": ["transcribe"]}
+ERROR = {"error": {"message": "The model soundcheck-no-such-model does not exist.", "type": "x"}}
+JSON = "application/json"
+
+
+def _spoken(clip: str) -> str:
+    return SPOKEN.get(clip, "The quick brown fox jumps.")
+
+
+def _verbose(text: str) -> dict[str, Any]:
+    half = len(text) // 2
+    numbers = {"seek": 0, "tokens": [1], "temperature": 0.0, "avg_logprob": -0.1}
+    numbers |= {"compression_ratio": 1.0, "no_speech_prob": 0.1}
+    segments = [
+        {"id": 0, "start": 0.0, "end": 5.0, "text": text[:half], **numbers},
+        {"id": 1, "start": 5.0, "end": 10.0, "text": text[half:], **numbers},
+    ]
+    words = [
+        {"word": word, "start": float(at), "end": at + 1.0} for at, word in enumerate(text.split())
+    ]
+    return {"task": "transcribe", "language": "en", "duration": 10.0, "text": text} | {
+        "segments": segments,
+        "words": words,
+    }
+
+
+def _diarized(text: str) -> dict[str, Any]:
+    kind = "transcript.text.segment"
+    segments = [
+        {"type": kind, "id": name, "start": 0.0, "end": 1.0, "text": text, "speaker": name}
+        for name in "AB"
+    ]
+    return {"task": "transcribe", "duration": 10.0, "text": text, "segments": segments}
+
+
+def _plain(text: str) -> dict[str, Any]:
+    tokens = [{"token": letter, "logprob": -0.5, "bytes": list(letter.encode())} for letter in text]
+    return {"text": text, "usage": {"type": "duration", "seconds": 10}, "logprobs": tokens}
+
+
+def _right(probe: Probe) -> tuple[int, str, Any]:
+    """Return the status, media type and body (text, or a JSON value) of a right answer."""
+    fields = {part.name: getattr(part, "value", "") for part in probe.parts}
+    if probe.path == "/models":
+        return 200, JSON, {"object": "list", "data": [ENTRY]}
+    if probe.path.startswith("/models/") and probe.path.endswith(MODEL):
+        return 200, JSON, ENTRY
+    if probe.path.startswith("/models/") or fields.get("model") != MODEL:
+        return 404, JSON, ERROR
+    text = _spoken(probe.clips[0])
+    half = len(text) // 2
+    match fields.get("response_format", "json"):
+        case "verbose_json":
+            return 200, JSON, _verbose(text)
+        case "diarized_json":
+            return 200, JSON, _diarized(text)
+        case "text":
+            return 200, "text/plain; charset=utf-8", text + "\n"
+        case "srt":
+            cues = (
+                f"1\n00:00:00,000 --> 00:00:05,000\n{text[:half]}\n\n"
+                f"2\n00:00:05,000 --> 00:00:10,000\n{text[half:]}\n"
+            )
+            return 200, "text/plain", cues
+        case "vtt":
+            cues = f"00:00.000 --> 00:05.000\n{text[:half]}\n\n00:05.000 --> 00:10.000\n"
+            return 200, "text/vtt", f"WEBVTT\n\n{cues}{text[half:]}\n"
+    return 200, JSON, _plain(text)
+
+
+def _answer(
+    probe: Probe, status: int, media_type: str | None, body: bytes, error: TransportError | None
+) -> Answer:
+    clip = probe.clips[0] if probe.clips else None
+    headers = () if media_type is None else (("content-type", media_type),)
+    exchange = Exchange(
+        digest=probe.digest,
+        lane=probe.lane.value,
+        attempts=1,
+        started="2026-01-01T00:00:00Z",
+        request=SentRequest(probe.method, probe.path, (), (), 0),
+        response=None if error else Response(status, "", headers, body, ((0.0, len(body)),)),
+        timing=Timing(0.0, 0.0, 0.0),
+        error=error,
+    )
+    said = _spoken(clip or "")
+    file = clip and Clip(clip, Path(), "audio/wav", 1, "", 10.0, 16000, 1, "en", said, ())
+    return Answer(exchange, file or None, MODEL)
+
+
+def _bytes(body: Any) -> bytes:
+    return (body if isinstance(body, str) else json.dumps(body)).encode("utf-8", "surrogatepass")
+
+
+def _judge(rule: Requirement, answer: Callable[[Probe], Answer]) -> Iterator[str]:
+    """Let the rule's judge decide each case; yields what is told of each."""
+    file, _, name = rule.test.partition("::")
+    judge = getattr(sys.modules[f"soundcheck_catalogue.{Path(file).stem}"], name)
+    for case in rule.cases or (Case(""),):
+        probes = rule.probes(case, DEPLOYMENT)
+        answers = Answers({name: answer(probe.on(MODEL)) for name, probe in probes.items()})
+        offered = {"answers": answers, "case": case, "deployment": DEPLOYMENT}
+        wanted = inspect.signature(judge).parameters
+        try:
+            judge(**{name: offered[name] for name in wanted})
+        except (AssertionError, NotObserved, Untestable) as told:
+            yield f"{type(told).__name__}: {told}"
+        else:
+            yield "pass"
+
+
+HUGE = "\N{SNOWMAN}huge"
+DEEP = "\N{SNOWMAN}deep"
+LITERALS = {
+    f'"{HUGE}"': "1" * 5000,
+    f'"{DEEP}"': "[" * 400 + "]" * 400,
+}
+"""What no Python value is written as: longer than integers may be, deeper than the encoder goes."""
+
+ODD_VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 0.5, 10**200, 10**400, -(10**400), 1e308, float("inf")),
+    *("", "0.0", "nan", "1_0", "\ud800", "\0", '"', "{", "?" * 9, "a" * 3000, HUGE, DEEP),
+    *([], {}, [1], [None], [{}], [[]], {"start": None}, ["\ud800"], [{"\ud800": 1}]),
+)
+VALUES = st.sampled_from(ODD_VALUES) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["text", "segments", "start", "words", "error", "data"]), inner
+        )
+    ),
+    max_leaves=6,
+)
+TEXTS = st.text(max_size=30) | st.sampled_from(
+    [
+        "WEBVTT",
+        "1",
+        "1\n",
+        f"1\n{'9' * 400}:00:00,000 --> 00:00:00,000\nx",
+        "\ufeff",
+        "-->",
+        "-->\n\n",
+    ]
+)
+MEDIA_TYPES = st.sampled_from(
+    [
+        *(None, "", ";", JSON, "text/plain", "text/html", "text/plain; charset"),
+        *(
+            f"text/plain; charset={charset}"
+            for charset in ("utf8", "latin-1", "utf-16", "undefined", "punycode", "hex", "a\0b")
+        ),
+        "application/json; charset=undefined",
+    ]
+)
+ERRORS = st.sampled_from(["reset", "timeout", "too-large"]).map(
+    lambda kind: TransportError(kind, "broken off")  # type: ignore[arg-type]
+)
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every (container, key or index) within a JSON value."""
+    keys = list(value) if isinstance(value, dict) else range(len(value))
+    for key in keys:
+        yield value, key
+        if isinstance(value[key], dict | list):
+            yield from _places(value[key])
+
+
+@st.composite
+def _damaged(draw: st.DrawFn, body: Any) -> bytes:
+    """Return a right body with a few places replaced, or any other one."""
+    if draw(st.integers(0, 5)) == 0:
+        body = draw(VALUES | TEXTS)
+    elif isinstance(body, str):
+        cut, end = sorted(draw(st.tuples(*[st.integers(0, len(body))] * 2)))
+        body = body[:cut] + draw(TEXTS) + body[end:]
+    else:
+        body = json.loads(json.dumps(body))
+        for _ in range(draw(st.integers(1, 4))):
+            container, key = draw(st.sampled_from(list(_places(body)) or [({0: 0}, 0)]))
+            if isinstance(container, dict) and draw(st.booleans()):
+                container.pop(key)
+            else:
+                container[key] = draw(VALUES)
+    written = _bytes(body) if isinstance(body, str) else json.dumps(body).encode()
+    for literal, meant in LITERALS.items():
+        written = written.replace(json.dumps(literal[1:-1]).encode(), meant.encode())
+    return written
+
+
+@pytest.mark.parametrize("identifier", CATALOGUE)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_judge_breaks(identifier: str, data: st.DataObject) -> None:
+    """Damaged bodies, other statuses, odd media types and broken exchanges are only judged."""
+
+    def answer(probe: Probe) -> Answer:
+        status, media_type, body = _right(probe)
+        odd = data.draw(st.integers(0, 9))
+        if odd == 0:
+            return _answer(probe, status, None, b"", data.draw(ERRORS))
+        return _answer(
+            probe,
+            data.draw(st.sampled_from([200, 204, 302, 400, 404, 500])) if odd == 1 else status,
+            data.draw(MEDIA_TYPES) if odd < 4 else media_type,
+            data.draw(_damaged(body)),
+            None,
+        )
+
+    for told in _judge(CATALOGUE[identifier], answer):
+        told.encode()  # can be written to a report
+        assert len(told) < 2000
+
+
+BULK = {
+    "letters": lambda: "a" * 1_000_000,
+    "words": lambda: "a b " * 250_000,
+    "questions": lambda: "a?" * 500_000,
+    "blanks": lambda: " " * 1_000_000,
+    "lines": lambda: "1\n\n" * 300_000,
+}
+
+
+@pytest.mark.parametrize("kind", BULK)
+def test_a_megabyte_is_judged_in_the_time_it_takes_to_read(kind: str) -> None:
+    """No judge does more than read a long text: as text, in segments, words, tokens and cues."""
+    bulk = BULK[kind]()
+
+    def answer(probe: Probe) -> Answer:
+        status, media_type, body = _right(probe)
+        if isinstance(body, str):
+            return _answer(probe, status, media_type, (body + bulk).encode(), None)
+        body = json.loads(json.dumps(body))
+        for container, key in list(_places(body)):
+            if key in ("text", "word", "token", "message"):
+                container[key] = bulk if len(json.dumps(body)) < 3_000_000 else "x"
+        return _answer(probe, status, media_type, json.dumps(body).encode(), None)
+
+    for rule in CATALOGUE.values():
+        assert all(len(told) < 2000 for told in _judge(rule, answer))
+
+
+def test_forty_thousand_wrong_entries_are_told_in_one_line() -> None:
+    """Arrays of wrong entries are not gone through to the end."""
+    bad = {"id": 1, "start": 0, "end": 0, "text": 1, "word": 1, "speaker": 1}
+
+    def answer(probe: Probe) -> Answer:
+        status, media_type, body = _right(probe)
+        if isinstance(body, dict):
+            lists = {name: [bad] * 40_000 for name, value in body.items() if type(value) is list}
+            body = {**body, **lists}
+        return _answer(probe, status, media_type, _bytes(body), None)
+
+    for rule in CATALOGUE.values():
+        assert all(len(told) < 2000 for told in _judge(rule, answer))
+
+
+@pytest.mark.parametrize("identifier", CATALOGUE)
+def test_right_answers_are_not_accused(identifier: str) -> None:
+    """What the judges above are given damaged passes them undamaged."""
+
+    def answer(probe: Probe) -> Answer:
+        status, media_type, body = _right(probe)
+        return _answer(probe, status, media_type, _bytes(body), None)
+
+    for told in _judge(CATALOGUE[identifier], answer):
+        assert told == "pass" or told.startswith("NotObserved"), told
+
+
+def _told(identifier: str, change: Callable[[dict[str, Any]], object]) -> list[str]:
+    """Return what the rule tells of right JSON objects after ``change``."""
+
+    def answer(probe: Probe) -> Answer:
+        status, media_type, body = _right(probe)
+        if isinstance(body, dict):
+            body = json.loads(json.dumps(body))
+            change(body)
+        return _answer(probe, status, media_type, _bytes(body), None)
+
+    return list(_judge(CATALOGUE[identifier], answer))
+
+
+def _on_logprobs(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], None]:
+    def all_of(body: dict[str, Any]) -> None:
+        for entry in body["logprobs"]:
+            change(entry)
+
+    return all_of
+
+
+@pytest.mark.parametrize(
+    ("identifier", "change", "verdict"),
+    [
+        ("schema/segment-times-valid", lambda b: b.pop("segments"), "NotObserved"),
+        ("schema/segment-statistics-in-range", lambda b: b.update(segments=None), "NotObserved"),
+        ("schema/segments-by-default", lambda b: b.pop("segments"), "AssertionError: segments is"),
+        ("formats/cues-agree-with-segments", lambda b: b.update(segments=[]), "NotObserved"),
+        ("schema/duration-usage", lambda b: b["usage"].pop("type"), "NotObserved"),
+        ("schema/usage-type", lambda b: b["usage"].pop("type"), "AssertionError: type is missing"),
+        ("schema/logprobs-consistent", _on_logprobs(lambda e: e.pop("bytes")), "pass"),
+        ("schema/logprobs-consistent", _on_logprobs(lambda e: e.update(bytes=None)), "pass"),
+        ("schema/verbose-duration-true", lambda b: b.update(duration="10.0"), "pass"),
+        ("models/entries-complete", lambda b: b.update(data=[]), "NotObserved"),
+    ],
+)
+def test_what_is_absent_is_judged_where_it_is_due(
+    identifier: str, change: Callable[[dict[str, Any]], object], verdict: str
+) -> None:
+    """A rule about something that may be left out is not observed without it."""
+    assert all(told.startswith(verdict) for told in _told(identifier, change))
+
+
+def _texts(identifier: str, texts: dict[str, str]) -> list[str]:
+    def answer(probe: Probe) -> Answer:
+        text = texts.get(probe.clips[0], _spoken(probe.clips[0]))
+        return _answer(probe, 200, JSON, _bytes({"text": text}), None)
+
+    return list(_judge(CATALOGUE[identifier], answer))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"chinese.wav": "你好吗?我很好", "german.wav": "Wie geht’s? «Größe» – ja?«Spaß»…"},
+        {
+            "chinese.wav": "ni hao ma?wo hen hao",
+            "russian.wav": "Segodnja?da",
+            "german.wav": "ueber",
+        },
+        {"chinese.wav": "???", "russian.wav": "Что??? Где???", "german.wav": "Ñandú, Ãhnlich"},
+    ],
+    ids=["quotation", "transliterated", "emphasis"],
+)
+def test_whole_text_is_not_called_damaged(texts: dict[str, str]) -> None:
+    """Question marks without blanks, transliteration and quotation marks are no damage."""
+    if texts["chinese.wav"] == "???":
+        texts = texts | {"chinese.wav": "真的吗???"}
+    told = _texts("formats/non-ascii-text", texts)
+    assert all(one == "pass" or one.startswith("NotObserved") for one in told), told
+
+
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        ({"german.wav": "Das M?dchen geht."}, "replaced"),
+        ({"russian.wav": "??????? ??????? ??????."}, "replaced"),
+        ({"chinese.wav": "你好吗".encode().decode("latin-1")}, "twice"),
+        ({"german.wav": "Mädchen".encode().decode("cp1252")}, "twice"),
+        ({"german.wav": r"M\u00e4dchen"}, "literal escape"),
+        ({"german.wav": "M\ufffddchen"}, "replacement character"),
+    ],
+)
+def test_damaged_text_is_named(texts: dict[str, str], reason: str) -> None:
+    """Letters that were lost or misread on the way are found, and it is said how."""
+    told = _texts("formats/non-ascii-text", texts)
+    assert [one for one in told if one.startswith("AssertionError") and reason in one], told
