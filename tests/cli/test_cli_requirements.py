@@ -69,6 +69,20 @@ def test_the_documentation_is_current() -> None:
     )
 
 
+def test_one_requirement_is_told_in_full() -> None:
+    """A single requirement is shown with its source and the faults that it catches."""
+    output = _run("models/list")
+    assert "OAS ListModelsResponse" in output
+    assert "models-html" in output
+
+
+@pytest.mark.parametrize("wrong", [("--level", "can"), ("--profile", "x"), ("--effort", "some")])
+def test_a_wrong_choice_names_the_choices(wrong: tuple[str, str]) -> None:
+    """A level, profile or effort that there is not is told with those that there are."""
+    with pytest.raises(SoundcheckError, match="is one of"):
+        CliRunner().invoke(app, ["requirements", *wrong], catch_exceptions=False)
+
+
 def test_nothing_found_is_told() -> None:
     """A filter that matches nothing is an error, not an empty list."""
     with pytest.raises(SoundcheckError, match="no requirement matches"):

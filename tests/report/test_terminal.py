@@ -20,7 +20,12 @@ MakeResult = Callable[..., Result]
 FOLDER = Path("reports/2026-11-22")
 
 
-def printed(run: Run, width: int = 80, terminal: bool = False) -> str:
+def printed(
+    run: Run,
+    width: int = 80,
+    terminal: bool = False,
+    again: tuple[tuple[str, ...], ...] = (("staging",),),
+) -> str:
     out = io.StringIO()
     console = Console(
         file=out,
@@ -29,7 +34,7 @@ def printed(run: Run, width: int = 80, terminal: bool = False) -> str:
         color_system="standard" if terminal else None,
         legacy_windows=False,
     )
-    console.print(render(run, FOLDER))
+    console.print(render(run, FOLDER, again))
     return out.getvalue()
 
 
@@ -89,32 +94,37 @@ def test_server_text_never_drives_the_terminal(
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", shown)
 
 
-def next_command(run: Run) -> list[str]:
-    text = printed(run)
-    command = text[text.index("\nnext ") + len("\nnext ") :]
-    return shlex.split(command.replace("\\\n", ""))  # as a shell joins lines
+AGAIN = (("http://host/v1",), ("--profile", "my own.toml"))
 
 
-def test_the_next_command_repeats_the_worst_finding(make_run: MakeRun) -> None:
-    """The command can be copied, over several lines too, and asks for the same target."""
-    unnamed = replace(make_run().target, name=None)
-    assert next_command(make_run(target=unnamed)) == [
-        *("soundcheck", "check", "http://127.0.0.1:41234/v1", "--model", "whisper-large-v3"),
-        *("--api-key-env", "STAGING_KEY", "--profile", "vllm"),
-        *("--only", "schema/verbose-duration-number"),
-    ]
+def next_command(run: Run) -> list[str] | None:
+    text = printed(run, again=AGAIN)
+    _, found, command = text.partition("\nnext ")
+    return shlex.split(command.replace("\\\n", "")) if found else None  # as a shell joins lines
+
+
+def test_the_next_command_repeats_the_failures(make_run: MakeRun) -> None:
+    """The command can be copied, over several lines too, and checks the same for what failed."""
+    command = next_command(make_run())
+    assert command is not None
+    assert command[:5] == ["soundcheck", "check", "http://host/v1", "--profile", "my own.toml"]
+    assert command[5:7] == ["--only", "schema/verbose-duration-number"]
 
 
 def test_the_next_command_follows_the_verdict(make_run: MakeRun) -> None:
-    """A good reference run leads to one's own deployment, a good run to more effort."""
+    """A good reference run leads to one's own deployment, a partial run to the whole."""
     good = [replace(make_run().results[0], verdict="pass")]
     reference = replace(make_run().target, name=None, reference=True)
     run = make_run(results=good, verdict="conformant", target=reference)
-    assert next_command(run)[:3] == ["soundcheck", "check", "https://HOST/v1"]
-    bad = make_run(target=reference)
-    assert "http://127.0.0.1:41234/v1" not in next_command(bad)
-    own = make_run(results=good, verdict="conformant")
-    assert next_command(own)[-2:] == ["--effort", "full"]
+    assert next_command(run) == ["soundcheck", "check", "https://HOST/v1", "--model", "MODEL"]
+    assert next_command(make_run(results=good, verdict="conformant")) is None
+    left_out = replace(
+        good[0], id="a/left-out", verdict="not-selected", message="not named by --only"
+    )
+    partial = make_run(results=[*good, left_out], verdict="conformant")
+    assert next_command(partial) == ["soundcheck", "check", *AGAIN[0], *AGAIN[1]]
+    assert "The selection holds" in printed(partial)
+    assert "left out by choice" in printed(partial)
 
 
 def test_long_findings_are_cut(make_run: MakeRun) -> None:

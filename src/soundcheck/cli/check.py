@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from soundcheck import __version__
-from soundcheck.errors import ExitCode, SoundcheckError
+from soundcheck.errors import ExitCode, Interrupted, SoundcheckError
 
 if TYPE_CHECKING:
     from soundcheck.plugin.session import Options, Session
 
+REFERENCE_MODEL = "whisper-large-v3"
 TOGETHER = 2.0
 """Seconds after a first interrupt in which others are taken for the same one."""
 
 EXAMPLES = """
 **Examples**
 
-`soundcheck check`: judge the bundled reference deployment
+`soundcheck check`
+
+judges the bundled reference deployment
 
 `soundcheck check http://localhost:8000/v1 --profile vllm`
 
@@ -53,7 +56,11 @@ def check(
         str | None, typer.Option(metavar="NAME", help="Environment variable that holds the key.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run folder. Default: reports/<time>.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Run folder, emptied of an earlier run (default: a new one in reports).",
+        ),
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="ID|AREA", help="Judge only these (repeatable).")
@@ -61,7 +68,9 @@ def check(
     without: Annotated[
         list[str] | None, typer.Option(metavar="ID|AREA", help="Leave these out (repeatable).")
     ] = None,
-    effort: Annotated[str, typer.Option(help="quick, full or deep.")] = "quick",
+    effort: Annotated[
+        str, typer.Option(help="How much may be asked: quick (the gate), full or deep.")
+    ] = "quick",
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Requests at a time.")] = 4,
     timeout: Annotated[float, typer.Option(min=1, metavar="S", help="Seconds per exchange.")] = 120,
     fault: Annotated[
@@ -79,6 +88,10 @@ def check(
         raise SoundcheckError(f"--effort is quick, full or deep, not {effort!r}")
     if url is not None and (fault or dialect):
         raise SoundcheckError("--fault and --dialect shape the reference; leave out the URL")
+    if url is not None:
+        from soundcheck.contract.target import Target
+
+        Target(url, model, api_key_env, timeout)  # told before the URL is repeated anywhere
     if not (quiet or as_json):
         typer.echo(f"soundcheck {__version__}: checking {url or 'the bundled reference'}", err=True)
     _check_names([*(only or ()), *(without or ())])
@@ -87,11 +100,19 @@ def check(
 
     profile = profile or dialect or "openai"
     spoken = dialect or load_profile(profile).dialect
-    with _deployment(url, spoken, tuple(fault or ())) as base_url:
-        code = _judge(
-            Options(
+    again = [
+        *([(url,)] if url else []),
+        *([("--dialect", dialect)] if dialect else []),
+        *(("--fault", name) for name in fault or ()),
+        *([("--model", model)] if model else []),
+        *([("--api-key-env", api_key_env)] if api_key_env else []),
+        ("--profile", profile),
+    ]
+    try:
+        with _deployment(url, spoken, tuple(fault or ())) as base_url:
+            options = Options(
                 base_url=base_url,
-                model=model,
+                model=model or (None if url else REFERENCE_MODEL),
                 profile=profile,
                 api_key_env=api_key_env,
                 out=out,
@@ -101,10 +122,10 @@ def check(
                 without=tuple(without or ()),
                 timeout=timeout,
                 reference=url is None,
-            ),
-            quiet=quiet or as_json,
-            as_json=as_json,
-        )
+            )
+            code = _judge(options, again, quiet=quiet or as_json, as_json=as_json)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted before anything was judged") from None
     raise typer.Exit(code)
 
 
@@ -139,7 +160,9 @@ def _deployment(url: str | None, dialect: str, faults: tuple[str, ...]) -> Itera
         yield running.base_url
 
 
-def _judge(options: "Options", *, quiet: bool, as_json: bool) -> ExitCode:
+def _judge(
+    options: "Options", again: list[tuple[str, ...]], *, quiet: bool, as_json: bool
+) -> ExitCode:
     """Run the suites over one deployment, tell the outcome, and return the exit code."""
     import pytest
 
@@ -178,7 +201,7 @@ def _judge(options: "Options", *, quiet: bool, as_json: bool) -> ExitCode:
     else:
         from rich.console import Console
 
-        Console().print(render(run, session.out))
+        Console().print(render(run, session.out, again))
     return exit_code(run.verdict, [Verdict(result.verdict) for result in run.results])
 
 

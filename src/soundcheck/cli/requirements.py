@@ -1,6 +1,7 @@
 """``soundcheck requirements``: the catalogue as a table, Markdown or JSON."""
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
 EXAMPLES = """
 **Examples**
 
-`soundcheck requirements`: all of them, as a table
+`soundcheck requirements`
 
 `soundcheck requirements formats --profile vllm --level must`
 
-`soundcheck requirements schema/json-text --json`
+`soundcheck requirements schema/json-text`
+
+tells all about one: its source, the profiles that hold it, and the faults that it catches
 
 `soundcheck requirements --markdown > requirements.md`
 """
@@ -35,9 +38,13 @@ def requirements(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List what deployments are checked for, with sources and the faults each rule catches."""
+    """List what deployments are checked for."""
     from soundcheck.contract.catalogue import load_catalogue
+    from soundcheck.contract.requirement import BUILT_IN, EFFORTS
 
+    _check_choice("--profile", profile, BUILT_IN)
+    _check_choice("--level", level and level.lower(), ("must", "should", "may"))
+    _check_choice("--effort", effort, EFFORTS)
     chosen = [
         rule
         for rule in load_catalogue()
@@ -54,6 +61,8 @@ def requirements(
         typer.echo(json.dumps(_document(chosen), indent=1))
     elif markdown:
         typer.echo(_markdown(chosen), nl=False)
+    elif len(chosen) == 1:
+        _print_one(chosen[0])
     else:
         _print_table(chosen)
 
@@ -116,3 +125,25 @@ def _print_table(chosen: "list[Requirement]") -> None:
     console = Console()
     console.print(table)
     console.print(f"\n{len(chosen)} requirements", highlight=False)
+
+
+def _print_one(rule: "Requirement") -> None:
+    rows = {
+        "requirement": rule.id,
+        "level": rule.level,
+        "rule": rule.rule,
+        "source": rule.source,
+        "profiles": ", ".join(rule.profiles),
+        "needs": ", ".join(rule.needs) or "nothing",
+        "effort": rule.effort,
+        "caught": ", ".join(rule.killed_by),
+        "cases": ", ".join(case.id for case in rule.cases) or "none",
+        "test": rule.test,
+    }
+    for name, value in rows.items():
+        typer.echo(f"{name:12} {value}")
+
+
+def _check_choice(option: str, value: str | None, choices: Sequence[str]) -> None:
+    if value is not None and value not in choices:
+        raise SoundcheckError(f"{option} is one of {', '.join(choices)}, not {value!r}")

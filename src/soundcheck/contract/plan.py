@@ -47,7 +47,7 @@ class Entry:
 
     def undecided(self, reason: str) -> "Entry":
         """Return the entry as one that cannot be judged."""
-        return replace(self, verdict=Verdict.UNTESTABLE, reason=reason)
+        return replace(self, probes=None, verdict=Verdict.UNTESTABLE, reason=reason)
 
 
 def plan_entry(

@@ -40,7 +40,7 @@ def examine(target: Target, profile: Profile, ask: Ask) -> Deployment:
     if response.status == 401:  # a 403 may mean this list alone: some keys are only for speech
         raise _refused_key(target, 401)
     listed = _listed(models)
-    model = target.model or _choose(profile, listed, target)
+    model = target.model or _choose(profile, listed) or "whisper-1"
     refusal = ask(NO_FILE.on(model), timeout=limit)
     _check_key(target, refusal)
     if listed and model not in {entry.id for entry in listed}:
@@ -50,6 +50,11 @@ def examine(target: Target, profile: Profile, ask: Ask) -> Deployment:
             f"{target.base_url} answers, but not as a transcription API "
             f"(GET /models: {_told(models)}; POST /audio/transcriptions: {_told(refusal)}). "
             "Is the base URL right? It normally ends in /v1."
+        )
+    if not listed and target.model is None:
+        raise SoundcheckError(
+            f"{target.base_url} has no readable list of models ({_told(models)}); "
+            "name one with --model"
         )
     return Deployment(profile, model, listed, _dialect(refusal))
 
@@ -128,12 +133,10 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and value.isprintable()
 
 
-def _choose(profile: Profile, listed: tuple[ListedModel, ...], target: Target) -> str:
+def _choose(profile: Profile, listed: tuple[ListedModel, ...]) -> str | None:
     """Return the listed model for which the profile claims most, the first among equals."""
     if not listed:
-        raise SoundcheckError(
-            f"{target.base_url} has no readable list of models; name one with --model"
-        )
+        return None
     speech = [entry for entry in listed if "transcribe" in entry.tasks] or list(listed)
     return max(speech, key=lambda entry: len(profile.claims(entry.id))).id
 

@@ -27,6 +27,10 @@ class Target:
         self._check_url()
         if self.api_key_env is None:
             return
+        if not self.api_key_env.isidentifier():
+            raise SoundcheckError(
+                "--api-key-env takes the name of an environment variable, never the key itself"
+            )
         key = os.environ.get(self.api_key_env)
         if not key:
             raise SoundcheckError(f"the environment variable {self.api_key_env} is not set")

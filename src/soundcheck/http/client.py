@@ -216,15 +216,19 @@ class _Recording:
             with contextlib.closing(self._line.http.send(request, stream=True)) as answer:
                 self._head = answer
                 self.headers = self.elapsed()
-                return self._read(answer.iter_raw())
+                cut = self._read(answer.iter_raw())
+                return self._late() if self._overdue.is_set() else cut
         except (httpx.HTTPError, httpx.StreamError) as error:
             if self._overdue.is_set():
-                return TransportError("timeout", f"no complete answer in {self._limit:g} s")
-            return _transport_error(error)
+                return self._late()
+            return _transport_error(error, self._limit)
         except RuntimeError as error:  # the client was closed under us: the run is being ended
             return TransportError("reset", str(error))
         finally:
             alarm.cancel()
+
+    def _late(self) -> TransportError:
+        return TransportError("timeout", f"no complete answer in {self._limit:g} s")
 
     def _give_up(self) -> None:
         self._overdue.set()
@@ -262,12 +266,12 @@ class _Recording:
         )
 
 
-def _transport_error(error: httpx.HTTPError | httpx.StreamError) -> TransportError:
+def _transport_error(error: httpx.HTTPError | httpx.StreamError, limit: float) -> TransportError:
     kind: ErrorKind
     text = str(error) or type(error).__name__
     if isinstance(error, httpx.TimeoutException):
         kind = "timeout"
-        text = f"no answer in time ({type(error).__name__})"
+        text = f"no answer in {limit:g} s"
     elif isinstance(error, httpx.ConnectError):
         kind = "tls" if "SSL" in text or "certificate" in text.lower() else "refused"
     elif isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in text:

@@ -1,5 +1,6 @@
 """The run folder: made for a run, or emptied of an earlier one, and nothing else ever deleted."""
 
+import contextlib
 import itertools
 import re
 import shutil
@@ -37,6 +38,14 @@ def prepare(out: Path | None) -> Path:
 def finish(out: Path) -> None:
     """Take the locks out of a run folder that no process uses any more."""
     shutil.rmtree(out / LOCKS, ignore_errors=True)
+
+
+def discard(out: Path) -> None:
+    """Take a run folder away in which nothing was judged, unless it holds something else."""
+    for name in (EXCHANGES, LOCKS):
+        shutil.rmtree(out / name, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        out.rmdir()
 
 
 def _new() -> Path:

@@ -11,7 +11,9 @@ from soundcheck.contract import plan
 from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.target import Target
 from soundcheck.contract.verdict import Verdict, run_verdict
-from soundcheck.report import write_reports
+from soundcheck.errors import SoundcheckError
+from soundcheck.report import wording, write_reports
+from soundcheck.report.outcomes import outcomes
 from soundcheck.report.run import (
     Cost,
     Costs,
@@ -20,6 +22,7 @@ from soundcheck.report.run import (
     Run,
     Tool,
     count_requirements,
+    load_run,
     save_run,
     worst,
 )
@@ -46,6 +49,19 @@ def write_run(out: Path, facts: Facts, results: Sequence[Result]) -> None:
     """Write ``run.json`` and every report derived from it to ``out``."""
     save_run(out, _run(facts, results))
     write_reports(out)
+
+
+def told(out: Path) -> list[str]:
+    """Return the lines that tell the run in ``out``: its verdict, what it rests on, its report."""
+    try:
+        run = load_run(out)
+    except SoundcheckError as error:
+        return [str(error)]
+    return [
+        f"{wording.title(run)}: {wording.sentence(run, outcomes(run))}",
+        *run.notes,
+        f"report: {out / 'report.html'}",
+    ]
 
 
 def _run(facts: Facts, results: Sequence[Result]) -> Run:

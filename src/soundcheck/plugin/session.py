@@ -30,11 +30,12 @@ from soundcheck.contract.target import Target
 from soundcheck.contract.verdict import Untestable, Verdict
 from soundcheck.errors import SoundcheckError
 from soundcheck.http.client import Client
+from soundcheck.http.exchange import Exchange
 from soundcheck.http.store import Store
 from soundcheck.plugin import folder
 from soundcheck.plugin.judgement import judge, result_of
 from soundcheck.plugin.observer import Observer, Silent
-from soundcheck.plugin.record import Facts, write_run
+from soundcheck.plugin.record import Facts, told, write_run
 from soundcheck.report.run import EXCHANGES, Result
 
 ENTRY = pytest.StashKey[Entry]()
@@ -102,7 +103,7 @@ class Session:
             self.deployment = examine(self._target, profile, self._sender.answer)
         except BaseException:
             client.close()
-            folder.finish(out)
+            folder.discard(out)
             raise
         self._observer.examined(self.deployment)
 
@@ -212,10 +213,8 @@ class Session:
             for name, probe in (entry.probes or {}).items()
         }
         for name, answer in answers.items():
-            response = answer.exchange.response
-            if response is not None and response.status == 429:
-                attempts = answer.exchange.attempts
-                raise Untestable(f"{name}: the deployment answered 429 to {attempts} attempts")
+            if reason := _out_of_reach(answer.exchange):
+                raise Untestable(f"{name}: {reason}")
         return Answers(answers)
 
     def _attempts(self, entry: Entry) -> int:
@@ -280,6 +279,13 @@ class Session:
         self._notes.append(f"interrupted: {len(self._results)} cases had been judged")
         self._interrupted = True
 
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell the verdict and the report's place below pytest's own summary."""
+        terminalreporter.section("soundcheck")
+        for line in told(self.out):
+            terminalreporter.write_line(line)
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the run folder, except in a worker."""
         if self.problem is not None:
@@ -303,8 +309,19 @@ class Session:
         write_run(self.out, facts, self._results)
         folder.finish(self.out)
         decided = any(Verdict(result.verdict).decided for result in self._results)
-        if not decided and session.exitstatus == pytest.ExitCode.OK:
+        if self._interrupted:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        elif not decided and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED  # nothing is no success
+
+
+def _out_of_reach(exchange: Exchange) -> str | None:
+    """Return why an exchange says nothing of the deployment's conformance, if so."""
+    if exchange.error is not None and exchange.error.kind == "refused":
+        return "the deployment could not be reached any more"
+    if exchange.response is not None and exchange.response.status == 429:
+        return f"the deployment answered 429 (too many requests) to {exchange.attempts} attempts"
+    return None
 
 
 def _check_names(names: Iterable[str], items: Iterable[pytest.Item]) -> None:

@@ -82,7 +82,7 @@ def render_html(run: Run, folder: Path) -> str:
     page = _environment().get_template("report.html.j2")
     return page.render(
         run=run,
-        title=wording.TITLES[run.verdict],
+        title=wording.title(run),
         sentence=wording.sentence(run, found),
         counts=_counts(run),
         bar=_bar(run),

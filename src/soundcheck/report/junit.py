@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from soundcheck.report.outcomes import AREAS
 from soundcheck.report.printable import one_line, printable
 from soundcheck.report.run import EXCHANGES, Result, Run
-from soundcheck.report.wording import TITLES, cost, dialect, target
+from soundcheck.report.wording import cost, dialect, target, title
 
 _TITLE_SHOWN = 300
 # Beyond what printable() replaces, XML 1.0 excludes nothing that a Python string can hold.
@@ -72,7 +72,7 @@ _KINDS = {
 
 def _facts(run: Run) -> dict[str, str]:
     return {
-        "verdict": TITLES[run.verdict],
+        "verdict": title(run),
         "target": target(run),
         "model": run.target.model,
         "profile": run.profile,
@@ -100,8 +100,8 @@ def _case(result: Result) -> ElementTree.Element:
     if kind == "system-out":
         detail = ElementTree.SubElement(element, kind)
     else:
-        title = one_line(f"{result.verdict}: {reason}", _TITLE_SHOWN)
-        detail = ElementTree.SubElement(element, kind, message=title)
+        heading = one_line(f"{result.verdict}: {reason}", _TITLE_SHOWN)
+        detail = ElementTree.SubElement(element, kind, message=heading)
         if kind != "skipped":
             detail.set("type", result.level if kind == "failure" else result.verdict)
     detail.text = "\n".join(printable(line) for line in _story(result, reason))

@@ -12,7 +12,6 @@ from soundcheck.report.run import Result, Run, Verdict
 from soundcheck.report.wording import (
     COUNTED,
     NOT_OBSERVABLE,
-    TITLES,
     cost,
     dialect,
     duration,
@@ -20,6 +19,7 @@ from soundcheck.report.wording import (
     plural,
     sentence,
     target,
+    title,
 )
 
 _SECTIONS: tuple[tuple[str, tuple[Verdict, ...]], ...] = (
@@ -38,14 +38,14 @@ _SPECIAL = re.compile(r"([\\`*_\[\]#|~<>&@$])")
 def render_markdown(run: Run) -> str:
     """Return the summary of ``run``: verdict, counts, failures and warnings, cost."""
     found = outcomes(run)
-    lines = [f"## {TITLES[run.verdict]}: {code(run.target.model)} ({code(run.profile)} profile)"]
+    lines = [f"## {title(run)}: {code(run.target.model)} ({code(run.profile)} profile)"]
     lines += ["", escaped(sentence(run, found)), ""]
     lines += [f"- **Note:** {code(note)}" for note in run.notes]
     lines += ["", *_counts(run), "", *_facts(run)]
-    for title, verdicts in _SECTIONS:
+    for heading, verdicts in _SECTIONS:
         chosen = with_verdict(found, *verdicts)
         if chosen:
-            lines += ["", f"### {title} ({len(chosen)})", ""]
+            lines += ["", f"### {heading} ({len(chosen)})", ""]
             for outcome in chosen[:_REQUIREMENTS_SHOWN]:
                 lines += _requirement(outcome)
         if len(chosen) > _REQUIREMENTS_SHOWN:

@@ -1,7 +1,7 @@
 """The closing summary of a run on the terminal: verdict, what is wrong, where the report lies."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +11,15 @@ from soundcheck.report.printable import one_line, printable
 from soundcheck.report.run import Run, RunVerdict, Verdict
 from soundcheck.report.wording import (
     COUNTED,
-    TITLES,
     cost,
     dialect,
     duration,
+    is_partial,
     planned_if_other,
     plural,
     sentence,
     target,
+    title,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ _STYLES: dict[Verdict, str] = {
     "pass": "green",
 }
 _TOLD: tuple[Verdict, ...] = ("fail", "error", "untestable", "warn", "waived")
+_AGAIN: tuple[Verdict, ...] = ("fail", "error")
+_AGAIN_SHOWN = 3  # findings that the next command looks at
 _REQUIREMENTS_SHOWN = 20
 _CASES_SHOWN = 4
 _MESSAGE_LINES, _MESSAGE_SHOWN = 4, 400
@@ -46,19 +49,26 @@ _INDENT = 11  # columns: the longest label and a space
 _COMMAND_WIDTH = 66  # columns of a command before it is broken by backslashes
 
 
-def render(run: Run, folder: Path) -> "Group":
-    """Return the summary of ``run``, whose reports lie in ``folder``, to be printed by rich."""
+def render(run: Run, folder: Path, again: Iterable[tuple[str, ...]] = ()) -> "Group":
+    """Return the summary of ``run``, whose reports lie in ``folder``, to be printed by rich.
+
+    ``again`` holds the words, in groups, that follow ``soundcheck check`` to check the same again.
+    """
     from rich.console import Group
 
     found = outcomes(run)
-    told = with_verdict(found, *_TOLD)
+    told = list(with_verdict(found, *_TOLD))
     blocks: list[RenderableType] = [_headline(run, found)]
+    unsent = [outcome for outcome in told if _is_unsent(outcome, run)]
+    told = [outcome for outcome in told if outcome not in unsent]
     for outcome in told[:_REQUIREMENTS_SHOWN]:
         label = _text(outcome.verdict, _STYLES.get(outcome.verdict, ""))
         blocks.append(_Labelled(label, _requirement(outcome)))
     if len(told) > _REQUIREMENTS_SHOWN:
         blocks.append(f"and {len(told) - _REQUIREMENTS_SHOWN} more in the report\n")
-    blocks += _closing(run, told, folder)
+    if unsent:
+        blocks.append(f"{plural(len(unsent), 'requirement')} not reached\n")
+    blocks += _closing(run, told, folder, list(again))
     return Group(*blocks)
 
 
@@ -82,7 +92,7 @@ class _Labelled:
 
 
 def _headline(run: Run, found: tuple[Outcome, ...]) -> "Text":
-    text = _text("\n" + TITLES[run.verdict], _VERDICT_STYLES[run.verdict])
+    text = _text("\n" + title(run), _VERDICT_STYLES[run.verdict])
     text.append(f": {one_line(run.target.model)} with the {one_line(run.profile)} profile\n")
     text.append(f"{sentence(run, found)}\n")
     shown = [verdict for verdict in COUNTED if run.counts[verdict]]
@@ -118,14 +128,23 @@ def _first_lines(message: str) -> str:
     return "\n".join(lines[:_MESSAGE_LINES]) + (" …" if cut else "")
 
 
-def _closing(run: Run, told: tuple[Outcome, ...], folder: Path) -> "list[_Labelled]":
+def _is_unsent(outcome: Outcome, run: Run) -> bool:
+    """Tell whether an interrupted run did not reach a requirement."""
+    interrupted = any(note.startswith("interrupted") for note in run.notes)
+    asked = any(one.exchanges for one in outcome.noteworthy)
+    return interrupted and outcome.verdict == "untestable" and not asked
+
+
+def _closing(
+    run: Run, told: list[Outcome], folder: Path, again: list[tuple[str, ...]]
+) -> "list[_Labelled]":
     rows = {
         "target": one_line(target(run)),
         "dialect": f"{dialect(run)}, effort {run.effort}",
         "spent": f"{cost(run.cost.spent)}, {duration(run.duration_s)}",
         "planned": planned_if_other(run.cost),
         "report": one_line(str(folder / "report.html")),
-        "next": _next_command(run, told),
+        "next": _next_command(run, told, again),
     }
     return [
         _Labelled(_text(name, "dim"), _text(value, "bold" if name == "next" else ""))
@@ -134,20 +153,17 @@ def _closing(run: Run, told: tuple[Outcome, ...], folder: Path) -> "list[_Labell
     ]
 
 
-def _next_command(run: Run, told: tuple[Outcome, ...]) -> str:
-    """Return the command that looks at the worst finding again, or at a deployment of one's own."""
-    if not told and run.target.reference:
-        return "soundcheck check https://HOST/v1 --model MODEL"
-    options: list[tuple[str, ...]] = []
-    if run.target.name:
-        options.append((run.target.name,))
-    elif not run.target.reference:
-        options += [(run.target.base_url,), ("--model", run.target.model)]
-        if run.target.api_key_env:
-            options.append(("--api-key-env", run.target.api_key_env))
-    options.append(("--profile", run.profile))
-    options.append(("--only", told[0].id) if told else ("--effort", "full"))
-    return _broken("soundcheck check", [shlex.join(map(one_line, words)) for words in options])
+def _next_command(run: Run, told: list[Outcome], again: list[tuple[str, ...]]) -> str | None:
+    """Return the command that checks the findings again, the rest, or one's own deployment."""
+    failed = [("--only", outcome.id) for outcome in told if outcome.verdict in _AGAIN]
+    if not again:
+        return None
+    if run.verdict == "conformant" and not failed and not is_partial(run):
+        if run.target.reference:
+            return "soundcheck check https://HOST/v1 --model MODEL"
+        return None
+    words = [*again, *failed[:_AGAIN_SHOWN]]
+    return _broken("soundcheck check", [shlex.join(map(one_line, group)) for group in words])
 
 
 def _broken(command: str, options: list[str]) -> str:

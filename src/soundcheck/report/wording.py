@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from soundcheck.report.outcomes import Outcome, with_verdict
 from soundcheck.report.run import Cost, Costs, Run, RunVerdict, Verdict
 
-TITLES: dict[RunVerdict, str] = {
+_TITLES: dict[RunVerdict, str] = {
     "conformant": "Conformant",
     "nonconformant": "Not conformant",
     "incomplete": "No verdict",
@@ -31,6 +31,23 @@ _TEN_MS, _MINUTE, _HOUR = 0.01, 60, 3600
 _KIB = 1024
 
 
+def title(run: Run) -> str:
+    """Return the headline: a part of a profile that holds is not the profile."""
+    if run.verdict == "conformant" and is_partial(run):
+        return "The selection holds"
+    return _TITLES[run.verdict]
+
+
+def is_partial(run: Run) -> bool:
+    """Tell whether required rules were left out by choice, other than by the effort."""
+    return any(
+        result.verdict == "not-selected"
+        and result.level == "MUST"
+        and "--effort" not in result.message
+        for result in run.results
+    )
+
+
 def sentence(run: Run, found: Iterable[Outcome]) -> str:
     """Return what the verdict rests on, in one sentence that claims no more than was seen."""
     required = [outcome for outcome in found if outcome.level == "MUST"]
@@ -41,14 +58,18 @@ def sentence(run: Run, found: Iterable[Outcome]) -> str:
         result.verdict in ("pass", "fail", "waived") for one in judged for result in one.results
     )
     if run.verdict == "conformant":
+        left_out = len(with_verdict(required, "not-selected")) if is_partial(run) else 0
         return (
             f"No violation of {plural(len(judged), 'required rule')} seen in "
             f"{plural(observations, 'observation')}."
+            + (f" {plural(left_out, 'required rule')} left out by choice." if left_out else "")
         )
     if run.verdict == "nonconformant" and failed:
         return f"{len(failed)} of {plural(len(judged), 'required rule')} {fails(len(failed))}."
     if run.verdict == "nonconformant":
         return "No required rule fails, but the run does not stand as it is: see the notes."
+    if not judged and not open_ones:
+        return "Nothing that is required was judged."
     missing = (
         f"{plural(len(open_ones), 'required rule')} could not be judged"
         if open_ones
@@ -59,7 +80,7 @@ def sentence(run: Run, found: Iterable[Outcome]) -> str:
         if failed
         else f"no violation seen in the {len(judged)} that {'was' if len(judged) == 1 else 'were'}"
     )
-    return f"{missing}; {seen}."
+    return f"{missing}; {seen}." if judged else f"{missing}."
 
 
 def plural(number: int, noun: str) -> str:
