@@ -135,3 +135,50 @@ def test_own_requirements_are_judged_too(run_pytest: Pytest, deployment, tmp_pat
     (result,) = [r for r in run["results"] if r["id"] == "own/greets"]
     assert (result["verdict"], result["message"]) == ("fail", "it does not greet")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_typing_error_selects_nothing_and_says_so(run_pytest: Pytest, deployment) -> None:
+    """A name that no requirement has ends pytest with a usage error, not with an empty success."""
+    done = run_pytest("--stt-url", deployment(), "--stt-only", "shema")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "'shema'" in done.stderr
+
+
+def test_a_deployment_that_goes_away_is_not_judged(
+    run_pytest: Pytest, raw_server, tmp_path: Path
+) -> None:
+    """When nobody answers any more, the rest is untestable: an outage is no violation."""
+    servers = []
+
+    def reply(connection, request: bytes) -> None:
+        status, body = ("200 OK", MODELS) if request.startswith(b"GET") else ("400 Bad", REFUSAL)
+        if b"filename=" in request:
+            servers[0].close()
+            return
+        content = json.dumps(body).encode()
+        head = f"HTTP/1.1 {status}\r\nContent-Type: {JSON}\r\nConnection: close\r\n"
+        connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
+
+    servers.append(raw_server(reply))
+    done = run_pytest(
+        "--stt-url",
+        servers[0].base_url,
+        "--stt-only",
+        "schema",
+        "--stt-out",
+        "run",
+        "--stt-jobs",
+        "1",
+    )
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["verdict"] == "incomplete"
+    assert run["counts"]["fail"] == 0
+    assert run["counts"]["untestable"] > 10
+    assert "could not be reached any more" in done.stdout + str(run["results"])
+
+
+def test_the_verdict_is_told_at_the_end(run_pytest: Pytest, deployment) -> None:
+    """Pytest's summary ends with the verdict, which claims no more than the selection."""
+    done = run_pytest("--stt-url", deployment(), "--stt-only", "models/list", "-q")
+    assert "The selection holds: No violation of 1 required rule" in done.stdout
+    assert "report.html" in done.stdout

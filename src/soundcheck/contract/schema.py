@@ -25,7 +25,8 @@ def conforms(value: object, name: str) -> None:
     told = sorted(map(_told, errors[:TOLD]))
     if len(errors) > TOLD:
         told.append("and more")
-    assert not errors, "; ".join(told)
+    if errors:
+        raise AssertionError("; ".join(told))
 
 
 @cache

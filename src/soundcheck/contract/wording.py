@@ -9,14 +9,21 @@ _ALIGNED = 10
 """How many times as long as its reference a text may be to be worth aligning with it."""
 
 
+class _Kept(dict[int, str]):
+    """What becomes of each character, looked up once: long texts are translated by this table."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        self[code] = " " if unicodedata.category(character)[0] in "PSZC" else character
+        return self[code]
+
+
+_KEPT = _Kept({ord("'"): "", ord("\N{RIGHT SINGLE QUOTATION MARK}"): ""})
+
+
 def normalised(text: str) -> str:
     """Return ``text`` in lower case, without punctuation and with single spaces."""
-    kept = (
-        " " if unicodedata.category(character)[0] in "PSZC" else character
-        for character in unicodedata.normalize("NFKC", text).casefold()
-        if character not in ("'", "\N{RIGHT SINGLE QUOTATION MARK}")
-    )
-    return " ".join("".join(kept).split())
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().translate(_KEPT).split())
 
 
 def word_error_rate(reference: str, hypothesis: str, language: str | None = "en") -> float:
