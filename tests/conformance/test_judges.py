@@ -4,6 +4,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +214,7 @@ def _damaged(draw: st.DrawFn, body: Any) -> bytes:
             if isinstance(container, dict) and draw(st.booleans()):
                 container.pop(key)
             else:
-                container[key] = draw(VALUES)
+                container[key] = deepcopy(draw(VALUES))  # later places may lie inside
     written = _bytes(body) if isinstance(body, str) else json.dumps(body).encode()
     for literal, meant in LITERALS.items():
         written = written.replace(json.dumps(literal[1:-1]).encode(), meant.encode())

@@ -36,7 +36,7 @@ def test_what_is_not_a_strict_object_is_named(body: bytes, reason: str) -> None:
 @pytest.mark.parametrize("value", ["true", '"1"', "null", "[]", "1e999", "1" * 400, "1" * 9000])
 def test_only_finite_json_numbers_are_numbers(value: str) -> None:
     """Booleans, texts and what no double holds are not taken for numbers."""
-    with pytest.raises(AssertionError, match="^a is "):
+    with pytest.raises(AssertionError, match=r"^a is "):
         number(_answer(f'{{"a": {value}}}'.encode()).object(), "a")
 
 
