@@ -7,12 +7,12 @@ import sys
 import threading
 
 import uvicorn
-from soundcheck.reference.pool import RecognizerPool
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from soundcheck.reference.backend import create_app
 from soundcheck.reference.faults import BENIGN, FAULTS
+from soundcheck.reference.pool import RecognizerPool
 from soundcheck.reference.server import listen
 from soundcheck.reference.settings import Settings
 
