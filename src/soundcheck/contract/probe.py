@@ -6,23 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from urllib.parse import quote
 
+from soundcheck.audio.formats import FORMATS
 from soundcheck.http.exchange import Headers
 from soundcheck.http.multipart import Field, File, Part
 
 MODEL = "{model}"
 """Stands for the model under test in a path or as a field's whole value, until one is chosen."""
-
-_MEDIA_TYPES = {
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "mp4": "audio/mp4",
-    "mpeg": "audio/mpeg",
-    "mpga": "audio/mpeg",
-    "m4a": "audio/mp4",
-    "ogg": "audio/ogg",
-    "wav": "audio/wav",
-    "webm": "audio/webm",
-}
 
 
 class Lane(StrEnum):
@@ -99,7 +88,7 @@ def transcription(
         if filename == "":
             filename = clip
         if content_type == "":
-            content_type = _MEDIA_TYPES[clip.rpartition(".")[2]]
+            content_type = FORMATS[clip.rpartition(".")[2]].media_type
         parts.append(File("file", clip, filename, content_type))
     return Probe(parts=tuple(parts), lane=lane, repeat=repeat)
 

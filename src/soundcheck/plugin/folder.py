@@ -1,7 +1,6 @@
 """The run folder: made for a run, or emptied of an earlier one, and nothing else ever deleted."""
 
 import contextlib
-import itertools
 import re
 import shutil
 from datetime import UTC, datetime
@@ -51,14 +50,15 @@ def discard(out: Path) -> None:
 def _new() -> Path:
     """Make a folder named for this moment; runs that begin in the same second get their own."""
     stem = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    for number in itertools.count(1):
+    number = 1
+    while True:
         folder = Path("reports") / (stem if number == 1 else f"{stem}-{number}")
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
-            continue
-        return folder
-    raise AssertionError  # pragma: no cover - the count has no end
+            number += 1
+        else:
+            return folder
 
 
 def _empty(out: Path) -> None:
