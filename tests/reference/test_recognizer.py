@@ -356,8 +356,10 @@ def said(count: int, *, shifts: tuple[float, ...] = (), at: float = 0.1) -> Time
         (said(5), 1.29, True, 4),  # the fifth begins behind the cut
         (said(8), 3.2, False, 8),
         (said(8), 3.4, False, None),  # somebody speaks on
-        (said(8, shifts=(0.0, 0.08, 0.0, 0.0, 0.03, 0.03, 0.0, 0.0)), 2.6, False, 8),
-        (said(8, shifts=(0.0, 0.08, -0.08, 0.06, 0.0, 0.0, 0.0, 0.0)), 2.6, False, None),
+        (said(8, shifts=(0.0, 0.08, -0.08, 0.06, 0.0, 0.0, 0.0, 0.0)), 2.6, False, 8),
+        (said(8, shifts=(0.0, 0.08, -0.08, 0.06, 0.0, 0.0, 0.05, -0.05)), 2.6, False, None),
+        (said(7, shifts=(0.0, 0.08, 0.0, 0.0, 0.0, 0.0, 0.0)), 2.3, False, 7),
+        (said(7, shifts=(0.0, 0.08, -0.08, 0.06, 0.0, 0.0, 0.0)), 2.3, False, None),
         (said(3, shifts=(0.0, 0.0, 0.05)), 1.0, True, None),
         (((0.0, 0.25), (0.3, 0.55), (0.6, 1.6)), 1.7, True, None),  # far too long a word
     ],

@@ -26,7 +26,7 @@ __all__ = ["Recognizer", "Segment", "TooLong", "Transcript", "Undecodable", "acc
 LIMIT_SECONDS = 1500.0
 LEAST_WORDS = 3
 LARGEST_DEVIATION = 0.040
-COUNTED_STARTS = 0.75
+STARTS_OF_INCOMPLETE = 0.75
 LEAST_COVERAGE = 0.75
 LONGEST_REST = 0.75
 TOLERANCE = 0.30
@@ -146,11 +146,12 @@ def accept(
     the words count and a confidence in (0, 1], or None.
 
     The rule is the design's (*The reference's recognizer*), drawn tighter where other sentences
-    still passed: at least min(3, phrase length) words, of which three quarters (the design: half)
-    start within 40 ms of the phrase's own times after removing the offset; words that take as long
-    as the phrase's own, within 30 %, or 15 % for a phrase of one or two words, which needs them
-    all; three quarters of the words, where a cut excuses those that the phrase's own times place
-    behind it; and no more speech after the last word than the beginning of another.
+    still passed: at least min(3, phrase length) words, of which half (three quarters, if the
+    phrase's end was not heard) start within 40 ms of the phrase's own times after removing the
+    offset; words that take as long as the phrase's own, within 30 %, or 15 % for a phrase of one
+    or two words, which needs them all; three quarters of the words, where a cut excuses those that
+    the phrase's own times place behind it; and no more speech after the last word than the
+    beginning of another.
     """
     own = phrase.words
     offset = float(median(start - word.start for (start, _), word in zip(words, own, strict=False)))
@@ -164,7 +165,8 @@ def accept(
     if length - words[-1][1] > LONGEST_REST:
         return None
     deviations = sorted(abs(words[i][0] - own[i].start - offset) for i in range(count))
-    deviation = deviations[int(COUNTED_STARTS * count)]
+    counted = 0.5 if count == len(own) else STARTS_OF_INCOMPLETE
+    deviation = deviations[int(counted * count)]
     if deviation > LARGEST_DEVIATION:
         return None
     duration = words[count - 1][1] - words[0][0]
