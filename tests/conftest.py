@@ -1,5 +1,6 @@
 """What several parts of the tests share: servers that behave exactly as badly as they are told."""
 
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,10 @@ from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)  # a slow machine is no failure
 settings.load_profile("untimed")
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell starts background jobs so, and the programs that tests interrupt would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Reply = Callable[[socket.socket, bytes], None]
 """Answers one request: gets the connection and the request's head, sends what it likes."""

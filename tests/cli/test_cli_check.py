@@ -195,8 +195,6 @@ def test_an_interrupt_keeps_what_was_done(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A test run in the background ignores SIGINT, and its children would inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 4, errors
