@@ -52,7 +52,7 @@ def build(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--no-isolation", "--outdir", str(dist), str(ROOT))
     (wheel,) = dist.glob("*.whl")
     session.run("python", str(ROOT / "tests" / "check_wheel.py"), str(wheel))
-    empty = pathlib.Path(session.create_tmp()) / "empty"
+    empty = pathlib.Path(session.create_tmp()).resolve() / "empty"
     shutil.rmtree(empty, ignore_errors=True)
     session.run("python", "-m", "venv", str(empty))
     pip = [str(empty / "bin" / "python"), "-m", "pip", "install", "--quiet"]
