@@ -117,7 +117,7 @@ def _answer(
     )
     said = _spoken(clip or "")
     file = clip and Clip(clip, Path(), "audio/wav", 1, "", 10.0, 16000, 1, "en", said, ())
-    return Answer(exchange, file or None, MODEL)
+    return Answer(exchange, file or None)
 
 
 def _bytes(body: Any) -> bytes:

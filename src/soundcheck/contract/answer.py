@@ -23,7 +23,6 @@ class Answer:
 
     exchange: Exchange
     clip: Clip | None = None
-    model: str = ""
 
     @property
     def response(self) -> Response:

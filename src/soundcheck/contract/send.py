@@ -46,12 +46,11 @@ class Sender:
         """Tell whether the answer to ``probe`` is already in the run folder."""
         return self._store.path(probe.digest).exists()
 
-    def answer(self, probe: Probe, model: str = "", *, timeout: float | None = None) -> Answer:
+    def answer(self, probe: Probe, *, timeout: float | None = None) -> Answer:
         """Return the answer to ``probe``, sending it if nobody has yet."""
         return Answer(
             exchange=self._fetch(probe, timeout),
             clip=self._library.clip(probe.clips[0]) if probe.clips else None,
-            model=model,
         )
 
     def send_all(self, probes: Iterable[Probe], progress: Callable[[Probe], None]) -> None:
@@ -122,8 +121,8 @@ class Sender:
                 lane=probe.lane.value,
                 timeout=timeout,
             )
-            wait = _wait_before_retry(exchange, attempt)
-            if wait is None or attempt == ATTEMPTS or self._stopped.wait(wait):
+            pause = _pause_before_retry(exchange, attempt)
+            if pause is None or attempt == ATTEMPTS or self._stopped.wait(pause):
                 break
         if self._stopped.is_set():  # cut off by us, not by the deployment: no evidence
             return exchange
@@ -145,7 +144,7 @@ class Sender:
         return clip.read(), description
 
 
-def _wait_before_retry(exchange: Exchange, attempt: int) -> float | None:
+def _pause_before_retry(exchange: Exchange, attempt: int) -> float | None:
     """Return the seconds to wait before the same request again, ``None`` where it was answered.
 
     A reset connection is tried again, and so are 429 (the one refusal that OpenAI's document

@@ -39,6 +39,7 @@ from soundcheck.plugin.record import Facts, told, write_run
 from soundcheck.report.run import EXCHANGES, Result
 
 ENTRY = pytest.StashKey[Entry]()
+ATTEMPTS = pytest.StashKey[int]()
 WORKER_INPUT = "soundcheck_out"
 WORKER_OUTPUT = "soundcheck_planned"
 RESULT = "soundcheck_result"
@@ -208,19 +209,13 @@ class Session:
     def answers(self, item: pytest.Item) -> Answers:
         """Return the answers to the probes of ``item``'s requirement."""
         entry = item.stash[ENTRY]
-        answers = {
-            name: self._sender.answer(probe, entry.model)
-            for name, probe in (entry.probes or {}).items()
-        }
+        answers = {name: self._sender.answer(probe) for name, probe in (entry.probes or {}).items()}
+        # Kept for the result: reading them back for it would parse every exchange twice.
+        item.stash[ATTEMPTS] = max((a.exchange.attempts for a in answers.values()), default=1)
         for name, answer in answers.items():
             if reason := _out_of_reach(answer.exchange):
                 raise Untestable(f"{name}: {reason}")
         return Answers(answers)
-
-    def _attempts(self, entry: Entry) -> int:
-        """Return how often the most stubborn probe of ``entry`` had to be sent."""
-        recorded = (self._store.load(probe.digest) for probe in (entry.probes or {}).values())
-        return max((exchange.attempts for exchange in recorded if exchange), default=1)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -246,7 +241,7 @@ class Session:
         if report.when == "teardown":
             return report
         verdict, message = judge(entry, call.excinfo)
-        result = result_of(entry, verdict, message, call.duration, self._attempts(entry))
+        result = result_of(entry, verdict, message, call.duration, item.stash.get(ATTEMPTS, 1))
         setattr(report, RESULT, asdict(result))
         if verdict in (Verdict.WARN, Verdict.INFO):
             report.outcome, report.longrepr = "passed", None
