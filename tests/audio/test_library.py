@@ -226,3 +226,35 @@ def test_the_cache_lies_where_the_environment_says(
     assert cache_folder() == tmp_path
     monkeypatch.delenv("SOUNDCHECK_CACHE")
     assert cache_folder().name == "soundcheck"
+
+
+def test_a_clip_is_read_whole_or_piece_by_piece(recipes: Path, cache: Path) -> None:
+    """The pieces have the size asked for, but for the last, and make up the bytes."""
+    clip = Library(recipes, cache).clip("tone.wav")
+    pieces = list(clip.chunks(1_000))
+    assert b"".join(pieces) == clip.read() == b"".join(clip.chunks())
+    assert {len(piece) for piece in pieces[:-1]} == {1_000}
+    assert 0 < len(pieces[-1]) <= 1_000
+
+
+def test_a_clip_without_a_byte_is_kept_like_others(recipes: Path, cache: Path) -> None:
+    """An empty file is made once, has no duration and no pieces."""
+    (recipes / "empty.toml").write_text("[empty]\ncontent = 'nothing'\nformats = ['wav']\n")
+    clip = Library(recipes, cache).clip("empty.wav")
+    assert Library(recipes, cache).clip("empty.wav") == clip
+    assert (clip.size, clip.read(), list(clip.chunks())) == (0, b"", [])
+    assert (clip.duration, clip.transcript, clip.media_type) == (0.0, "", "audio/wav")
+
+
+def test_what_cannot_be_made_leaves_nothing_behind(recipes: Path, cache: Path) -> None:
+    """A size below the smallest possible is one message that names the clip, and no file."""
+    (recipes / "sizes.toml").write_text(
+        "[small-100]\nof = 'tone'\nsize = 100\nformats = ['wav']\n"
+        "[late]\nof = 'tone'\nfrom = 0.1\nuntil = 0.6\nformats = ['wav']\n"
+    )
+    library = Library(recipes, cache)
+    with pytest.raises(RecipeError, match=r"small-100\.wav: the smallest possible size is 16052 "):
+        library.clip("small-100.wav")
+    with pytest.raises(RecipeError, match=r"late\.wav: cannot be cut until 0\.6 s"):
+        library.clip("late.wav")
+    assert not list(cache.rglob("*.*"))

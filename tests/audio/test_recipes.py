@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from soundcheck import suites
 from soundcheck.audio import Library, RecipeError
 from soundcheck.audio.formats import FORMATS, NINE
-from soundcheck.audio.recipes import SIGNALS, Speech, load_recipes, plain
+from soundcheck.audio.recipe import Claimed, Content, Cut, Flipped, Sized, Speech
+from soundcheck.audio.recipe_values import CONTENTS, SIGNALS
+from soundcheck.audio.recipes import load_recipes, plain
 from soundcheck.errors import SoundcheckError
 
 BANK = """
@@ -63,8 +65,40 @@ VARIANTS = ["sentence-opus.ogg", "sentence-unknown-duration.webm", "sentence-vid
 ]
 
 
+MEETING = ["meeting.wav", "meeting.ogg", "meeting.flac"]
+CUTS = [f"meeting-part-{number}.wav" for number in range(1, 6)] + [
+    "one-sample.wav",
+    "speech-50ms.wav",
+]
+SIZES = [
+    f"sized-{size}.{ext}"
+    for size in (25_000_000, 26_214_300, 26_214_399, 26_214_400, 26_214_401)
+    for ext in NINE
+] + ["sized-60000000.wav", "sized-60000000.flac"]
+DAMAGED = [f"{name}.{ext}" for name in ("truncated", "corrupt") for ext in NINE] + [
+    f"lying-{what}.wav" for what in ("size-zero", "size-max", "size-larger", "rate", "channels")
+]
+HOSTILE = (
+    ["empty.wav", "header-only.wav", "random.wav", "silence-bomb.flac", "rate-bomb.flac"]
+    + [
+        f"not-audio-{kind}.wav"
+        for kind in ("png", "pdf", "zip", "html", "script", "elf", "text", "json")
+    ]
+    + ["playlist-hls.wav", "playlist-concat.wav", "playlist-dash.wav"]
+    + ["session-sdp.wav", "reference-mov.mp4"]
+)
+
+
 @pytest.mark.parametrize(
-    ("group", "names"), [("speech", SPEECH), ("signal", SIGNAL), ("variant", VARIANTS)]
+    ("group", "names"),
+    [
+        ("speech", SPEECH + MEETING),
+        ("signal", SIGNAL),
+        ("variant", VARIANTS + CUTS),
+        ("size", SIZES),
+        ("damaged", DAMAGED),
+        ("hostile", HOSTILE),
+    ],
 )
 def test_every_clip_that_the_suites_ask_for_is_listed(group: str, names: list[str]) -> None:
     """The recipes that ship hold every clip the suites name, in its group."""
@@ -75,13 +109,16 @@ def test_every_clip_that_the_suites_ask_for_is_listed(group: str, names: list[st
 def test_speech_clips_hold_what_their_names_say() -> None:
     """The shipped passages have the language, the length and the pauses that are promised."""
     recipes = load_recipes(suites.folder("fixtures"))
-    speech = {name: one.source for name, one in recipes.items() if isinstance(one.source, Speech)}
+    speech = {
+        name: one.source
+        for name, one in recipes.items()
+        if isinstance(one.source, Speech) and one.group == "speech"
+    }
     assert [one.text for one in speech["hello.wav"].phrases] == ["Hello World."]
     assert len(speech["sentence.wav"].phrases[0].words) >= 8
-    assert {name: one.duration for name, one in speech.items() if one.duration} == {
-        f"speech-{seconds}s.wav": float(seconds)
-        for seconds in ("2", "10", "29.9", "30.1", "60", "180")
-    }
+    lengths = {f"speech-{one}s.wav": float(one) for one in ("2", "10", "29.9", "30.1", "60", "180")}
+    lengths |= dict.fromkeys(MEETING, 140.0)
+    assert {name: speech[name].duration for name in lengths} == lengths
     assert {
         name: speech[f"{name}.wav"].language
         for name in ("german", "french", "spanish", "russian", "chinese")
@@ -140,6 +177,61 @@ def test_a_source_may_be_asked_in_every_one_of_the_nine(tmp_path: Path) -> None:
     assert plain(recipes, "tone") is None
 
 
+def test_a_part_of_a_sound_is_told_by_its_ends(tmp_path: Path) -> None:
+    """``from`` and ``until`` are seconds of the other recipe's sound."""
+    recipes = load_recipes(
+        folder(tmp_path, a=f"[t]\n{TONE}[x]\nof='t'\nfrom=0.25\nuntil=0.75\nformats=['wav']\n")
+    )
+    assert recipes["x.wav"].span == (0.25, 0.75)
+    assert recipes["x.wav"].duration == 0.5
+    assert recipes["x.wav"].described()["from"] == 0.25
+    assert recipes["x.wav"].described()["until"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("keys", "treatment"),
+    [
+        ("cut = 0.5", Cut(0.5)),
+        ("flip = 0.01\nseed = 3", Flipped(0.01, 3)),
+        ("claim = {rate = 0, bits = 8}", Claimed((("rate", 0), ("bits", 8)))),
+    ],
+)
+def test_a_treatment_is_what_is_done_to_the_file(
+    tmp_path: Path, keys: str, treatment: object
+) -> None:
+    """Each key of a treatment makes a damaged clip, described by the same key."""
+    text = f"[t]\n{TONE}[x]\nof = 't'\n{keys}\nformats = ['wav']\n"
+    recipe = load_recipes(folder(tmp_path, a=text))["x.wav"]
+    assert (recipe.treatment, recipe.group) == (treatment, "damaged")
+    assert keys.split()[0] in recipe.described()
+
+
+def test_a_size_may_be_asked_for_beside_those_listed(tmp_path: Path) -> None:
+    """A recipe NAME-SIZE stands for its sound in any size and in all nine formats."""
+    text = f"[t]\n{TONE}[x-50000]\nof = 't'\nsize = 50000\nformats = ['wav']\n"
+    recipes = load_recipes(folder(tmp_path, a=text))
+    assert recipes["x-50000.wav"].group == "size"
+    found = plain(recipes, "x-60001.flac")
+    assert found is not None
+    assert found.source == recipes["t.wav"].source
+    assert (found.format, found.treatment) == (FORMATS["flac"], Sized(60_001))
+    assert plain(recipes, "t-60001.flac") is None
+    assert plain(recipes, "x-060001.flac") is None
+    with pytest.raises(RecipeError, match="at most 268435456 bytes"):
+        plain(recipes, "x-268435457.flac")
+
+
+def test_a_content_has_its_options_and_no_sound(tmp_path: Path) -> None:
+    """``content`` names a kind; no other recipe can take its sound, for it has none."""
+    text = "[x]\ncontent = 'random'\nbytes = 5\nseed = 1\nformats = ['wav', 'mp3']\n"
+    recipes = load_recipes(folder(tmp_path, a=text))
+    assert list(recipes) == ["x.wav", "x.mp3"]
+    assert recipes["x.wav"].source == Content("random", (("bytes", 5), ("seed", 1)))
+    assert (recipes["x.wav"].group, recipes["x.wav"].duration) == ("hostile", 0.0)
+    assert recipes["x.wav"].described()["content"] == "random"
+    assert plain(recipes, "x.ogg") is None
+
+
 def test_an_unknown_clip_is_answered_with_close_names(tmp_path: Path) -> None:
     """Asking for a clip that no recipe makes names those it may have meant."""
     library = Library(folder(tmp_path, a=f"[tone]\n{TONE}"), tmp_path / "cache")
@@ -181,6 +273,27 @@ def test_an_unknown_clip_is_answered_with_close_names(tmp_path: Path) -> None:
         (f"[t]\n{TONE}[x]\nof='t'\ntitle='t'\nformats=['mp4']", "[x] formats", "tags of MP3"),
         (f"[t]\n{TONE}[x]\nof='t'\ncover=1\nformats=['mp3']", "[x] cover", "true or false"),
         ("[x]\nsignal='melody'\nnotes=['H4']\nbeat=1\nduration=1\nlevel=0", "notes", "'H4'"),
+        (f"[t]\n{TONE}[x]\nof='t'\nfrom=1\nuntil=1\nformats='all'", "until", "greater than from"),
+        (f"[t]\n{TONE}[x]\nof='t'\nfrom=1\nformats='all'", "[x]", "'until' is missing"),
+        (f"[t]\n{TONE}[x]\nof='t'\nuntil=1\nformats='all'", "[x]", "'from' is missing"),
+        (f"[t]\n{TONE}[x]\nof='t'\nflip=0.1\nformats='all'", "[x]", "'seed' is missing"),
+        (f"[t]\n{TONE}[x]\nof='t'\nseed=1\nformats='all'", "[x]", "'flip' is missing"),
+        (f"[t]\n{TONE}[x]\nof='t'\ncut=1.1\nformats='all'", "[x] cut", "from 0 to 1"),
+        (f"[t]\n{TONE}[x]\nof='t'\ncut=0\nsize=9\nformats='all'", "[x] cut", "beside size"),
+        (f"[t]\n{TONE}[x]\nof='t'\nsize=9\nformats='all'", "[x] size", "must end in -9"),
+        (f"[t]\n{TONE}[x-9]\nof='t'\nsize=9\nformats=['wav-8bit']", "formats", "one of flac"),
+        (f"[t]\n{TONE}[x]\nof='t'\nsize=1e9\nformats='all'", "[x] size", "whole number"),
+        (f"[t]\n{TONE}[x]\nof='t'\nsize=999999999\nformats='all'", "[x] size", "at most"),
+        (f"[t]\n{TONE}[x]\nof='t'\nclaim={{}}\nformats=['wav']", "[x] claim", "a table of"),
+        (f"[t]\n{TONE}[x]\nof='t'\nclaim={{a=1}}\nformats=['wav']", "claim", "'a' is no field"),
+        (f"[t]\n{TONE}[x]\nof='t'\nclaim={{bits=65536}}\nformats=['wav']", "claim", "2 bytes"),
+        (f"[t]\n{TONE}[x]\nof='t'\nclaim={{bits=-1}}\nformats=['wav']", "claim", "at least 0"),
+        (f"[t]\n{TONE}[x]\nof='t'\nclaim={{bits=1}}\nformats='all'", "claim", "flac does not"),
+        ("[x]\ncontent='music'\nformats=['wav']", "[x] content", "one of nothing"),
+        ("[x]\ncontent='random'\nseed=1\nformats=['wav']", "[x]", "'bytes' is missing"),
+        ("[x]\ncontent='png'\nseed=1\nformats=['wav']", "[x] seed", "unknown key"),
+        ("[x]\ncontent='png'\nformats=['wav-8bit']", "[x] formats", "needs one of flac"),
+        ("[y]\ncontent='png'\nformats=['wav']\n[x]\nof='y'\nformats='all'", "[x] of", "'y'"),
         (f"[x\n{TONE}", "bad.toml", "cannot be read"),
         (f"[tone]\n{TONE}[tone]\n{TONE}", "bad.toml", "cannot be read"),
     ],
@@ -224,10 +337,13 @@ VALUES = st.recursive(
 KEYS = st.sampled_from(
     sorted(
         {"phrases", "bank", "signal", "of", "formats", "duration", "level", "pause", "second"}
-        | {"title", "cover", "lead", "tail"}.union(*SIGNALS.values())
+        | {"title", "cover", "lead", "tail", "content", "from", "until", "size", "cut", "flip"}
+        | {"claim"}.union(*SIGNALS.values(), *CONTENTS.values())
     )
 )
-LIKELY = st.sampled_from(["one", "two", "en", "all", *SIGNALS, ["wav"], ["one"], 1.0, -12, [440]])
+LIKELY = st.sampled_from(
+    ["one", "two", "en", "all", *SIGNALS, *CONTENTS, ["wav"], ["one"], 1.0, -12, [440]]
+)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from soundcheck.audio import Library
 from soundcheck.contract import transcription
 from soundcheck.contract.send import Sender
 from soundcheck.http.client import Client
-from soundcheck.http.multipart import encode
+from soundcheck.http.multipart import Content, File, encode
 from soundcheck.http.store import Store
 
 MIB = 2**20
@@ -68,8 +68,11 @@ def exchange_overhead(rounds: int = 300) -> Figure:
     library = Library()
     clip = library.clip("hello.wav")
     parts = transcription("hello.wav").on("m").parts
-    payloads = [clip.read() if hasattr(p, "clip") else p.value.encode() for p in parts]
-    body, content_type = encode(zip(parts, payloads, strict=True))
+    contents = [
+        Content(clip.read() if isinstance(part, File) else part.value.encode()) for part in parts
+    ]
+    form = encode(zip(parts, contents, strict=True))
+    body = form.read()
     ours, bare = [], []
     with (
         instant_server() as url,
@@ -87,7 +90,7 @@ def exchange_overhead(rounds: int = 300) -> Figure:
             plain.post(
                 url + "/audio/transcriptions",
                 content=body,
-                headers={"Content-Type": content_type},
+                headers={"Content-Type": form.content_type},
             ).read()
             bare.append(time.perf_counter() - begin)
     more = (statistics.median(ours) - statistics.median(bare)) * 1000

@@ -14,6 +14,7 @@ import pytest
 
 from soundcheck.audio import Library
 from soundcheck.audio.formats import NINE
+from soundcheck.audio.library import cache_folder
 from soundcheck.cli import main
 
 
@@ -27,6 +28,8 @@ class Done:
 
 
 Run = Callable[..., Done]
+# All clips take a while to make: a test of all of them uses those that the tests share.
+SHARED_CACHE = cache_folder()
 
 
 @pytest.fixture
@@ -81,6 +84,24 @@ def test_build_makes_named_clips_and_tells_each(run: Run, tmp_path: Path) -> Non
     assert [one["name"] for one in json.loads(quiet.stdout)["clips"]] == ["tone.wav", "clicks.mp3"]
 
 
+def test_what_is_made_is_told_with_its_room_on_the_disk(run: Run) -> None:
+    """A file of 25 MB that is mostly filler takes far less room than it has bytes."""
+    done = run("build", "sized-25000000.mp3", "empty.wav", "--quiet")
+    assert done.stdout == "2 clips, 25.0 MB, of which 0.0 MB on the disk\n"
+    (one,) = json.loads(run("build", "empty.wav", "--quiet", "--json").stdout)["clips"]
+    assert (one["bytes"], one["duration"], one["sample_rate"], one["channels"]) == (0, 0, 0, 0)
+
+
+def test_list_tells_what_a_clip_holds_that_is_no_sound(run: Run) -> None:
+    """Contents have no codec and nobody to decode them; a bomb's length is told."""
+    clips = {one["name"]: one for one in json.loads(run("list", "--json").stdout)["clips"]}
+    png, bomb = clips["not-audio-png.wav"], clips["silence-bomb.flac"]
+    assert (png["sound"], png["codec"], png["second_decoder"]) == ("png", None, None)
+    assert (png["duration"], png["sample_rate"], png["channels"]) == (0, 0, 0)
+    assert (bomb["duration"], bomb["sample_rate"], bomb["channels"]) == (10_800, 8_000, 1)
+    assert clips["sized-26214400.mp4"]["group"] == "size"
+
+
 def test_show_tells_what_is_spoken_and_when(run: Run) -> None:
     """A clip is shown with its transcript and word times, for people and as JSON."""
     text = run("show", "hello.wav")
@@ -93,24 +114,29 @@ def test_show_tells_what_is_spoken_and_when(run: Run) -> None:
     assert told["recipe"]["phrases"] == ["hello"]
 
 
-def test_export_writes_clips_and_their_manifest(run: Run, tmp_path: Path) -> None:
-    """Speech and signals lie there by name, hello in all nine formats; --all adds the variants."""
-    library = Library(cache=tmp_path / "cache")
+def test_export_writes_clips_and_their_manifest(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Speech and signals lie there by name, hello in all nine formats; --all adds the others."""
+    monkeypatch.setenv("SOUNDCHECK_CACHE", str(SHARED_CACHE))
+    library = Library()
     few = tmp_path / "few" / "clips"
     done = run("export", few)
     assert done.returncode == 0, done.stderr
     groups = {name: recipe.group for name, recipe in library.recipes.items()}
-    assert files(few) == {name for name, group in groups.items() if group != "variant"}
+    assert files(few) == {n for n, group in groups.items() if group in ("speech", "signal")}
     assert {f"hello.{extension}" for extension in NINE} <= files(few)
     done = run("export", few, "--all", "--quiet")
     assert files(few) == set(groups)
+    assert sum((few / name).stat().st_blocks * 512 for name in groups) < 200_000_000
     manifest = json.loads((few / "manifest.json").read_text("utf-8"))
     assert [one["name"] for one in manifest["clips"]] == list(groups)
     assert {"av", "numpy", "soundfile", "espeakng-loader"} <= set(manifest["versions"])
     for one in manifest["clips"]:
-        data = (few / one["name"]).read_bytes()
-        assert one["sha256"] == hashlib.sha256(data).hexdigest()
-        assert one["bytes"] == len(data)
+        path = few / one["name"]
+        assert one["bytes"] == path.stat().st_size
+        if groups[one["name"]] != "size" or one["name"].startswith("sized-25000000"):
+            assert one["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
         assert set(one) == {
             *("name", "sha256", "bytes", "media_type", "duration", "sample_rate", "channels"),
             *("language", "transcript", "words", "recipe"),

@@ -114,6 +114,20 @@ def test_a_key_from_the_environment(serving: Serving) -> None:
     end(process)
 
 
+def test_another_size_limit(serving: Serving) -> None:
+    """The limit is the one that was asked for, and counts what was asked for."""
+    options = ("--workers", "1", "--max-file", "1000", "--limit-counts", "file")
+    process, lines = serving("--port", "0", *options)
+    url = next(word for line in lines for word in line.split() if word.startswith("http"))
+
+    def status(size: int) -> int:
+        data, files = {"model": "nobody"}, {"file": ("a", bytes(size))}
+        return httpx.post(f"{url}/audio/transcriptions", data=data, files=files).status_code
+
+    assert (status(1000), status(1001)) == (404, 413)
+    end(process)
+
+
 def test_a_taken_port_is_one_message(run: Run) -> None:
     """No traceback, a hint, status 2."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -131,6 +145,7 @@ def test_a_taken_port_is_one_message(run: Run) -> None:
         (("--fault", "refuse-webm"), "refuses-webm"),
         (("--dialect", "klingon"), "openai and vllm"),
         (("--api-key-env", "NOT_SET_ANYWHERE"), "NOT_SET_ANYWHERE"),
+        (("--limit-counts", "bytes"), "the file, the part, the request"),
     ],
 )
 def test_bad_usage_is_one_message(run: Run, options: tuple[str, ...], message: str) -> None:

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,16 @@ SPOKEN = {
 
 ENTRY = {"id": MODEL, "object": "model", "created": 0, "owned_by": "us", "tasks": ["transcribe"]}
 ERROR = {"error": {"message": "The model soundcheck-no-such-model does not exist.", "type": "x"}}
+MISTAKEN = {
+    "message": "file, model, response_format, language, timestamp_granularities or temperature",
+    "type": "x",
+    "param": None,
+    "code": None,
+}
+"""The error about any request with a mistake in it, as OpenAI's."""
+
 JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
 
 
 def _spoken(clip: str) -> str:
@@ -70,8 +80,30 @@ def _plain(text: str) -> dict[str, Any]:
     return {"text": text, "usage": {"type": "duration", "seconds": 10}, "logprobs": tokens}
 
 
-def _right(probe: Probe) -> tuple[int, str, Any]:
+def _events(text: str, dialect: str) -> list[Any]:
+    """Return the events of a stream, the one of speakers among OpenAI's."""
+    if dialect == "openai":
+        usage = {"type": "tokens", "input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+        deltas = [{"type": "transcript.text.delta", "delta": letter} for letter in text]
+        done = {"type": "transcript.text.done", "text": text, "usage": usage}
+        return [*deltas, *_diarized(text)["segments"], done]
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    chunk = {"id": "a", "object": "transcription.chunk", "created": 1, "usage": usage}
+    choices: list[dict[str, Any]] = [{"delta": {"content": letter}} for letter in text]
+    choices[-1]["finish_reason"] = "stop"
+    return [*(chunk | {"choices": [choice]} for choice in choices), chunk | {"choices": []}]
+
+
+def _frames(events: Any) -> bytes:
+    """Return an event stream that ends in the end marker."""
+    events = events if isinstance(events, list) else [events]
+    return b"".join(b"data: %b\n\n" % _written(event) for event in events) + b"data: [DONE]\n\n"
+
+
+def _right(probe: Probe, *, dialect: str = "openai") -> tuple[int, str, Any]:
     """Return the status, media type and body (text, or a JSON value) of a right answer."""
+    if probe.mistake:
+        return 400, JSON, {"error": MISTAKEN | ({} if dialect == "openai" else {"code": 400})}
     fields = {part.name: getattr(part, "value", "") for part in probe.parts}
     if probe.path == "/models":
         return 200, JSON, {"object": "list", "data": [ENTRY]}
@@ -81,6 +113,8 @@ def _right(probe: Probe) -> tuple[int, str, Any]:
         return 404, JSON, ERROR
     text = _spoken(probe.clips[0])
     half = len(text) // 2
+    if fields.get("stream") == "true":
+        return 200, EVENT_STREAM, _frames(_events(text, dialect)).decode()
     match fields.get("response_format", "json"):
         case "verbose_json":
             return 200, JSON, _verbose(text)
@@ -131,7 +165,12 @@ def _judge(rule: Requirement, answer: Callable[[Probe], Answer]) -> Iterator[str
     for case in rule.cases or (Case(""),):
         probes = rule.probes(case, DEPLOYMENT)
         answers = Answers({name: answer(probe.on(MODEL)) for name, probe in probes.items()})
-        offered = {"answers": answers, "case": case, "deployment": DEPLOYMENT}
+        offered = {
+            "answers": answers,
+            "case": case,
+            "deployment": DEPLOYMENT,
+            "found": lambda sentence: None,
+        }
         wanted = inspect.signature(judge).parameters
         try:
             judge(**{name: offered[name] for name in wanted})
@@ -208,13 +247,25 @@ def _damaged(draw: st.DrawFn, body: Any) -> bytes:
         cut, end = sorted(draw(st.tuples(*[st.integers(0, len(body))] * 2)))
         body = body[:cut] + draw(TEXTS) + body[end:]
     else:
-        body = json.loads(json.dumps(body))
-        for _ in range(draw(st.integers(1, 4))):
-            container, key = draw(st.sampled_from(list(_places(body)) or [({0: 0}, 0)]))
-            if isinstance(container, dict) and draw(st.booleans()):
-                container.pop(key)
-            else:
-                container[key] = deepcopy(draw(VALUES))  # later places may lie inside
+        body = draw(_replaced(body))
+    return _written(body)
+
+
+@st.composite
+def _replaced(draw: st.DrawFn, body: Any) -> Any:
+    """Return a JSON value with a few places replaced."""
+    body = json.loads(json.dumps(body))
+    for _ in range(draw(st.integers(1, 4))):
+        container, key = draw(st.sampled_from(list(_places(body)) or [({0: 0}, 0)]))
+        if isinstance(container, dict) and draw(st.booleans()):
+            container.pop(key)
+        else:
+            container[key] = deepcopy(draw(VALUES))  # later places may lie inside
+    return body
+
+
+def _written(body: Any) -> bytes:
+    """Return a text as it is, any other value as JSON with the literals that it stands for."""
     written = _bytes(body) if isinstance(body, str) else json.dumps(body).encode()
     for literal, meant in LITERALS.items():
         written = written.replace(json.dumps(literal[1:-1]).encode(), meant.encode())
@@ -242,6 +293,34 @@ def test_no_judge_breaks(identifier: str, data: st.DataObject) -> None:
 
     for told in _judge(CATALOGUE[identifier], answer):
         told.encode()  # can be written to a report
+        assert len(told) < 2000
+
+
+STREAMING = [identifier for identifier in CATALOGUE if identifier.startswith("streaming/")]
+
+
+@pytest.mark.parametrize("dialect", ["openai", "vllm"])
+@pytest.mark.parametrize("identifier", STREAMING)
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_judge_breaks_on_a_stream(identifier: str, dialect: str, data: st.DataObject) -> None:
+    """Streams of damaged events, cut anywhere or broken off, are only judged."""
+
+    def answer(probe: Probe) -> Answer:
+        status, media_type, body = _right(probe, dialect=dialect)
+        if media_type != EVENT_STREAM:
+            return _answer(probe, status, media_type, _bytes(body), None)
+        events = _events(_spoken(probe.clips[0])[:9], dialect)
+        body = _frames(data.draw(_replaced(events)))
+        cut, end = sorted(data.draw(st.tuples(*[st.integers(0, len(body))] * 2)))
+        odd = data.draw(st.sampled_from([b"\n", b"\r\n\r", b"\xff", b"id: 1\n", b":", body]))
+        body = data.draw(st.sampled_from([body, body[:cut], body[:cut] + odd + body[end:]]))
+        whole = _answer(probe, status, media_type, body, None)
+        broken = data.draw(st.none() | ERRORS)
+        return Answer(replace(whole.exchange, error=broken), whole.clip)
+
+    for told in _judge(CATALOGUE[identifier], answer):
+        told.encode()
         assert len(told) < 2000
 
 
@@ -291,9 +370,12 @@ def test_thousands_of_wrong_entries_are_told_in_one_line() -> None:
 @pytest.mark.parametrize("identifier", CATALOGUE)
 def test_right_answers_are_not_accused(identifier: str) -> None:
     """What the judges above are given damaged passes them undamaged."""
+    rule = CATALOGUE[identifier]
+    expected = "openai" in rule.profiles or identifier == "streaming/promised-dialect"
+    dialect = "openai" if expected else "vllm"
 
     def answer(probe: Probe) -> Answer:
-        status, media_type, body = _right(probe)
+        status, media_type, body = _right(probe, dialect=dialect)
         return _answer(probe, status, media_type, _bytes(body), None)
 
     for told in _judge(CATALOGUE[identifier], answer):
@@ -387,3 +469,51 @@ def test_damaged_text_is_named(texts: dict[str, str], reason: str) -> None:
     """Letters that were lost or misread on the way are found, and it is said how."""
     told = _texts("formats/non-ascii-text", texts)
     assert [one for one in told if one.startswith("AssertionError") and reason in one], told
+
+
+def _leaks(message: str) -> set[str]:
+    """Return what is told of errors with ``message``, of whatever mistake."""
+
+    def answer(probe: Probe) -> Answer:
+        error = json.dumps({"error": MISTAKEN | {"message": message}})
+        return _answer(probe, 400, JSON, error.encode(), None)
+
+    return set(_judge(CATALOGUE["errors/leak-nothing"], answer))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Invalid file format. Supported formats: ['flac', 'm4a', 'mp3', 'mp4', 'mpeg', 'wav']",
+        "Invalid URL (GET /v1/audio/transcriptions); see https://example.com/docs/usr/api#/home/x",
+        "Send audio/wav or application/ogg, not text/html; charset=utf-8, under 25 MB / 26214400.",
+        "[{'type': 'missing', 'loc': ('body', 'file'), 'msg': 'Field required', 'input': None}]",
+        "Unknown file type of C: \\ x, n/a, and/or ./etc, at line 12:30:45, version 10.0.1 or 1.10",
+        "Incorrect API key provided: sk-abcd****wxyz. Request task-0123456789abcdef0123 failed.",
+        '<a href="/home/docs">Home</a> <script src="/lib/app.js"></script>',
+    ],
+)
+def test_what_an_error_may_say_is_no_leak(message: str) -> None:
+    """Addresses of documents, the API's paths, media types, values and ids are not accused."""
+    assert _leaks(message) == {"pass"}
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ('Traceback (most recent call last):\n  File "x", line 1, in y', "a stack trace"),
+        ("java.lang.Error at com.example.Asr.run(Asr.java:12)", "a stack trace"),
+        ("thread 'main' panicked at src/main.rs:4", "a stack trace"),
+        ("ffmpeg -i - -f wav failed", "a command line"),
+        ("could not open '/tmp/tmp8f3a.wav'", "a file path"),
+        ("could not open C:\\Users\\asr\\x.wav", "a file path"),
+        ("no connection to http://10.2.3.4:8000/v1", "a host name"),
+        ("no connection to localhost:50051", "a host name"),
+        ("the key [redacted] may not do that", "a key"),
+        ("[Errno 2] No such file", "an internal of a library"),
+    ],
+)
+def test_a_leak_is_called_what_it_is(message: str, kind: str) -> None:
+    """What tells of the inside of a deployment is found; the marker stands for the client's key."""
+    expected = f"AssertionError: the error shows {kind}"
+    assert all(told.startswith(expected) for told in _leaks(message))

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from soundcheck.http.client import KEPT_OF_ENDLESS, MAX_BODY, Client
+from soundcheck.http.client import Client
+from soundcheck.http.limits import KEPT_OF_ENDLESS, MAX_BODY
 
 
 def test_a_whole_answer_is_recorded(raw_server) -> None:

@@ -2,18 +2,30 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
 from soundcheck.audio import Library
-from soundcheck.reference.backend import create_app
+from soundcheck.audio.clip import Word
+from soundcheck.reference.backend import Pool, create_app
 from soundcheck.reference.pool import LIMIT_SECONDS, RecognizerPool
+from soundcheck.reference.server import base_url, listen
 from soundcheck.reference.settings import Settings
-from soundcheck.reference.transcript import TooLong, Transcript, Undecodable
+from soundcheck.reference.transcript import (
+    Hearing,
+    Segment,
+    TooLong,
+    Transcript,
+    Undecodable,
+    hearing,
+)
 
 
 class RememberingPool:
@@ -23,8 +35,11 @@ class RememberingPool:
         self._pool = pool
         self._heard: dict[tuple[bytes, float], Transcript | Exception] = {}
 
-    async def transcribe(self, path: Path, limit_seconds: float = LIMIT_SECONDS) -> Transcript:
-        """Transcribe a file, or repeat what was heard of one like it."""
+    @asynccontextmanager
+    async def listen(
+        self, path: Path, limit_seconds: float = LIMIT_SECONDS
+    ) -> AsyncIterator[Hearing]:
+        """Recognise a file, or repeat what was heard of one like it."""
         key = hashlib.sha256(path.read_bytes()).digest(), limit_seconds
         if key not in self._heard:
             try:
@@ -34,7 +49,64 @@ class RememberingPool:
         heard = self._heard[key]
         if isinstance(heard, Exception):
             raise heard
-        return heard
+        yield hearing(heard)
+
+
+class Knowing:
+    """A recognizer that knows what is said without listening; ``before`` is awaited by segment."""
+
+    def __init__(self, *texts: str, before: Callable[[int], Awaitable[None]] | None = None) -> None:
+        self._texts = texts
+        self._before = before
+        self.left = threading.Event()
+        """Set when nobody listens any more."""
+
+    @asynccontextmanager
+    async def listen(
+        self, path: Path, limit_seconds: float = LIMIT_SECONDS
+    ) -> AsyncIterator[Hearing]:
+        """Say the texts, a second each."""
+
+        async def segments() -> AsyncIterator[Segment]:
+            for at, text in enumerate(self._texts):
+                if self._before is not None:
+                    await self._before(at)
+                word = Word(text, float(at), at + 0.9)
+                yield Segment(float(at), at + 0.9, text, "en", (word,), 200.0, 0.9)
+
+        self.left.clear()
+        try:
+            yield Hearing(float(max(1, len(self._texts))), segments())
+        finally:
+            self.left.set()
+
+
+@pytest.fixture
+def knowing() -> type[Knowing]:
+    """Return the recognizer that knows what is said."""
+    return Knowing
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[..., str]]:
+    """Return a function that serves an application and gives its base URL."""
+    servers: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def serve(pool: Pool, dialect: str = "openai", *faults: str, **settings: Any) -> str:
+        app = create_app(Settings(dialect, faults=faults, **settings), pool)
+        config = uvicorn.Config(app, lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        listener = listen("127.0.0.1", 0)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        servers.append((server, thread))
+        return base_url(listener)
+
+    yield serve
+    for server, _ in servers:
+        server.should_exit = True
+    for _, thread in servers:
+        thread.join()
 
 
 class Direct(httpx.BaseTransport):
@@ -69,10 +141,8 @@ def deployment() -> Iterator[Callable[..., httpx.Client]]:
         runner = opened.enter_context(asyncio.Runner())
         pool = RememberingPool(opened.enter_context(RecognizerPool(1)))
 
-        def client(
-            dialect: str = "openai", *faults: str, api_key: str | None = None
-        ) -> httpx.Client:
-            transport = Direct(Settings(dialect, api_key, faults), pool, runner)
+        def client(dialect: str = "openai", *faults: str, **settings: Any) -> httpx.Client:
+            transport = Direct(Settings(dialect, faults=faults, **settings), pool, runner)
             return opened.enter_context(
                 httpx.Client(transport=transport, base_url="http://reference/v1")
             )

@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import socket
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -12,8 +14,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundcheck.audio import containers
+from soundcheck.audio import Library, containers
 from soundcheck.audio.formats import FORMATS, NINE
+from soundcheck.audio.outward import OUTWARD
 from soundcheck.audio.sound import Samples
 from soundcheck.reference.decoding import SAMPLE_RATE, decode
 from soundcheck.reference.selection import encode
@@ -78,6 +81,35 @@ def test_what_is_no_audio_is_refused(tmp_path: Path, kind: str) -> None:
         decode(put(tmp_path, REFUSED[kind]), 60.0)
 
 
+@pytest.mark.parametrize("kind", [*OUTWARD])
+def test_nothing_is_fetched_from_other_places(tmp_path: Path, kind: str) -> None:
+    """Whatever a file names, nobody is asked for it, by TCP or by UDP."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as tcp,
+        socket.socket(type=socket.SOCK_DGRAM) as udp,
+    ):
+        host, port = tcp.getsockname()
+        udp.bind((host, port))
+        with pytest.raises(Undecodable):
+            decode(put(tmp_path, OUTWARD[kind](f"http://{host}:{port}/secret.wav")), 60.0)
+        for listener, ask in ((tcp, tcp.accept), (udp, lambda: udp.recv(1))):
+            listener.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                ask()
+
+
+@pytest.mark.parametrize("kind", [*OUTWARD])
+def test_nothing_is_read_from_the_servers_own_files(
+    tmp_path: Path, tone: Samples, kind: str
+) -> None:
+    """A file that names another one on this machine does not bring its sound."""
+    secret = tmp_path / "secret.wav"
+    secret.write_bytes(encode(tone, "wav"))
+    for place in (secret.as_uri(), str(secret), secret.name):
+        with pytest.raises(Undecodable):
+            decode(put(tmp_path, OUTWARD[kind](place)), 60.0)
+
+
 @pytest.mark.parametrize("name", NINE)
 def test_a_bare_header_is_refused(tmp_path: Path, tone: Samples, name: str) -> None:
     """A file that ends within its header holds no audio."""
@@ -130,8 +162,8 @@ def test_damage_in_the_middle_costs_only_that_part(
 ) -> None:
     """Random bytes in the middle of a file leave its other packets audible."""
     data = bytearray(encode(tone, name))
-    middle = len(data) // 2
-    data[middle : middle + 300] = np.random.default_rng(3).bytes(300)
+    place = len(data) * 3 // 5  # within the second page of Ogg: a page is damaged as a whole
+    data[place : place + 300] = np.random.default_rng(3).bytes(300)
     assert len(decode(put(tmp_path, bytes(data)), 60.0)) / SAMPLE_RATE > 0.4 * SECONDS
 
 
@@ -177,6 +209,54 @@ def test_the_cap_counts_channels(tmp_path: Path) -> None:
     with pytest.raises(TooLong):
         decode(path, 2.0)
     assert len(decode(path, 20.0)) == pytest.approx(SAMPLE_RATE, abs=2)
+
+
+def memory_of(work: Callable[[], object]) -> int:
+    """Return by how many bytes this process grew at most while ``work`` was done."""
+
+    def told(name: str) -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
+
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = told("VmRSS")
+    work()
+    return told("VmHWM") - before
+
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc"
+)
+
+
+@needs_proc
+@pytest.mark.parametrize("name", NINE)
+def test_a_large_file_is_not_loaded_whole(library: Library, name: str) -> None:
+    """Decoding 25 MB that hold ten seconds of sound takes a fraction of that memory."""
+    path = library.clip(f"sized-25000000.{name}").path
+    decode(path, 60.0)  # once before: code and tables of the libraries stay
+    # In Ogg what fills the file is one packet, a comment, which libav takes whole.
+    most = 48 if name == "ogg" else 8
+    assert memory_of(lambda: decode(path, 60.0)) < most << 20
+
+
+def test_channels_that_cannot_be_mixed_are_refused(library: Library) -> None:
+    """A header that claims 255 channels holds no sound that anybody could hear."""
+    with pytest.raises(Undecodable):
+        decode(library.clip("lying-channels.wav").path, 60.0)
+
+
+@needs_proc
+@pytest.mark.parametrize("name", ["silence-bomb.flac", "rate-bomb.flac"])
+def test_bombs_take_little_memory(library: Library, name: str) -> None:
+    """However much a small file decodes to, no more than the accepted length is kept."""
+    path = library.clip(name).path
+
+    def refused() -> None:
+        with pytest.raises(TooLong):
+            decode(path, 600.0 if name == "silence-bomb.flac" else 20.0)
+
+    assert memory_of(refused) < 48 << 20
 
 
 @pytest.mark.parametrize("rate", [1, 999, 768_001, 2_147_483_647])

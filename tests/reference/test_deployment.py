@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -215,14 +216,43 @@ def test_settings_reach_the_process(library: Library) -> None:
         assert "secret-key-1" not in shown.stdout
 
 
+def test_limits_reach_the_process(library: Library) -> None:
+    """A deployment can be started with another size limit."""
+    audio = library.clip("hello.wav").read()
+    size = len(audio)
+    with start_reference(workers=1, max_file=size, limit_counts="file") as started:
+        assert post(started.base_url, audio).status_code == 200
+        response = post(started.base_url, audio + b"x")
+        assert response.status_code == 413
+        assert f"({size})" in response.json()["error"]["message"]
+
+
+def test_a_client_that_leaves_a_stream_frees_the_recognizer(library: Library) -> None:
+    """The only recognizer is free for the next request as soon as a stream was left."""
+    with start_reference(workers=1) as started:
+        for _ in range(2):
+            with httpx.stream(
+                "POST",
+                f"{started.base_url}/audio/transcriptions",
+                data={"model": "whisper-large-v3", "stream": "true"},
+                files={"file": ("a", library.clip("speech-60s.wav").read())},
+                timeout=60,
+            ) as response:
+                lines = response.iter_lines()
+                assert next(lines).startswith("data: ")
+        assert post(started.base_url, library.clip("hello.wav").read()).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"faults": ("refuse-webm",)}, "refuses-webm"),
         ({"dialect": "klingon"}, "openai and vllm"),
+        ({"limit_counts": "bytes"}, "the file, the part, the request"),
+        ({"max_file": -1}, "not -1"),
     ],
 )
-def test_wrong_settings_are_told(settings: dict[str, str], message: str) -> None:
+def test_wrong_settings_are_told(settings: dict[str, Any], message: str) -> None:
     """A name that means nothing is the user's error, with a hint."""
     with pytest.raises(SoundcheckError, match=message) as caught, start_reference(**settings):
         pass

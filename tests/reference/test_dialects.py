@@ -1,5 +1,6 @@
 """What a transcript becomes on the wire, format by format and dialect by dialect."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -13,11 +14,12 @@ from soundcheck.audio.phrases import split_words
 from soundcheck.audio.speech import Word
 from soundcheck.reference import rendering
 from soundcheck.reference.dialects import Dialect, dialect
+from soundcheck.reference.eventstream import encode
 from soundcheck.reference.parameters import Request
 from soundcheck.reference.refusal import Kind, Refusal
 from soundcheck.reference.speakers import speakers
 from soundcheck.reference.tokens import first_tokens, segment_texts, tokens
-from soundcheck.reference.transcript import Segment, Transcript
+from soundcheck.reference.transcript import Segment, Transcript, hearing
 from soundcheck.reference.upload import Form, Upload
 
 FILE = Upload(Path("unread"), 100, "clip.wav", "audio/wav")
@@ -62,7 +64,11 @@ def verbose(served: Dialect, heard: Transcript, *more: tuple[str, str]) -> Any:
 
 def events(served: Dialect, heard: Transcript, model: str, *more: tuple[str, str]) -> list[Any]:
     request = ask(served, model, ("stream", "true"), *more)
-    frames = list(served.stream(heard, request, (), "req_1"))
+
+    async def sent() -> list[bytes]:
+        return [one async for one in encode(served.stream(hearing(heard), request, (), "req_1"))]
+
+    frames = asyncio.run(sent())
     assert all(frame.startswith(b"data: ") and frame.endswith(b"\n\n") for frame in frames)
     return [frame[6:-2].decode() for frame in frames]
 
@@ -375,10 +381,10 @@ def test_lengths_are_exact(model: str, duration: float, inside: float, kind: Kin
     """A tenth of a second is enough, and up to 30 s the diarizing model needs no strategy."""
     request = ask(OPENAI, model)
     with pytest.raises(Refusal) as caught:
-        OPENAI.check(transcript(duration=duration), request)
+        OPENAI.check(duration, request)
     assert caught.value.kind is kind
-    OPENAI.check(transcript(duration=inside), request)
-    OPENAI.check(transcript(duration=31), ask(OPENAI, model, ("chunking_strategy", "auto")))
+    OPENAI.check(inside, request)
+    OPENAI.check(31, ask(OPENAI, model, ("chunking_strategy", "auto")))
 
 
 def test_models_are_described() -> None:

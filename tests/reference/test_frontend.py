@@ -56,4 +56,4 @@ def test_a_region_may_be_cut_by_the_end() -> None:
 @pytest.mark.parametrize("count", [0, 1, 10, 479])
 def test_almost_nothing_has_no_region(count: int) -> None:
     """Fewer samples than one frame hold no speech."""
-    assert regions(np.full(count, 9000, np.int16)) == []
+    assert list(regions(np.full(count, 9000, np.int16))) == []

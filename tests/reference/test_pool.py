@@ -139,6 +139,20 @@ def test_cancelling_frees_the_worker_at_once(
         runner.run(cancelled(pool))
 
 
+def test_who_leaves_early_frees_the_worker(runner: asyncio.Runner, files: list[Path]) -> None:
+    """Leaving before the last segment ends the worker; the next request gets its own answer."""
+
+    async def left(pool: RecognizerPool) -> None:
+        async with pool.listen(files[0]) as heard:
+            assert heard.duration > 1
+        async with pool.listen(files[1]) as heard:
+            texts = [segment.text async for segment in heard.segments]
+        assert texts == [(await pool.transcribe(files[1])).text]
+
+    with RecognizerPool(1) as pool:
+        runner.run(left(pool))
+
+
 def _gone(process: psutil.Process) -> None:
     """Wait until a process that is not our child has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):

@@ -195,6 +195,25 @@ def test_passages_are_exact(
     assert times == sorted(times)
 
 
+def test_segments_come_one_by_one(
+    recognizer: Recognizer,
+    studio: Studio,
+    english: list[Phrase],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A segment is there before the next one was listened to, and nothing differs in the end."""
+    samples = passage(studio, english[:3], 0.5, tmp_path)
+    whole = recognizer.recognize(samples)
+    heard: list[int] = []
+    hear = recognizer.hear
+    monkeypatch.setattr(recognizer, "hear", lambda one: (heard.append(len(one)), hear(one))[1])
+    for number, segment in enumerate(recognizer.segments(samples), 1):
+        assert len(heard) == number
+        assert segment == whole.segments[number - 1]
+    assert len(heard) == 3
+
+
 def test_languages_may_change(
     recognizer: Recognizer, studio: Studio, phrases: dict[str, Phrase], tmp_path: Path
 ) -> None:

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soundcheck.reference.limits import Limits
 from soundcheck.reference.refusal import Kind, Refusal
 from soundcheck.reference.upload import MAX_PARTS, Form, boundary_of, read_form
 
@@ -38,17 +40,18 @@ async def arriving(chunks: Iterable[bytes], taken: list[bytes]) -> AsyncIterator
         yield chunk
 
 
-def read(chunks: Iterable[bytes], content_type: str = CONTENT_TYPE, **limits: int) -> Form:
+def read(chunks: Iterable[bytes], content_type: str = CONTENT_TYPE, **limits: Any) -> Form:
     return asyncio.run(
         read_form(
             arriving(chunks, []),
             content_type,
-            **({"max_file": 1 << 20, "max_field": 1 << 16} | limits),
+            limits=Limits(**({"max_file": 1 << 20, "counts": "file"} | limits)),
+            max_field=1 << 16,
         )
     )
 
 
-def refused(chunks: Iterable[bytes], content_type: str = CONTENT_TYPE, **limits: int) -> Refusal:
+def refused(chunks: Iterable[bytes], content_type: str = CONTENT_TYPE, **limits: Any) -> Refusal:
     with pytest.raises(Refusal) as caught:
         read(chunks, content_type, **limits)
     return caught.value
@@ -121,7 +124,11 @@ def test_the_limit_acts_while_reading() -> None:
     taken: list[bytes] = []
     chunks = [data[at : at + 1000] for at in range(0, len(data), 1000)]
     with pytest.raises(Refusal):
-        asyncio.run(read_form(arriving(chunks, taken), CONTENT_TYPE, max_file=5000, max_field=1000))
+        asyncio.run(
+            read_form(
+                arriving(chunks, taken), CONTENT_TYPE, limits=Limits(5000, "file"), max_field=1000
+            )
+        )
     assert len(taken) <= 7
 
 

@@ -17,6 +17,8 @@ from soundcheck.report.curl import CLIPS_HINT, curl_arguments, curl_command
 
 MakeExchange = Callable[..., dict[str, Any]]
 URL = "http://127.0.0.1:1/v1/audio/transcriptions"
+# Everything but NUL, which no argument can hold, and surrogates, which no recorded text has.
+VALUES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
 
 
 def request(**changes: Any) -> dict[str, Any]:
@@ -124,16 +126,32 @@ def test_a_body_that_is_no_form_is_named() -> None:
     assert "# the body of 7 bytes is no form" in curl_command(request(body_bytes=7), None)
     parts = [{"name": "a=b\nid", "value": "x"}]
     assert "# curl cannot write the part 'a=b id'; it" in curl_command(request(parts=parts), None)
+    long = [{"name": "prompt", "value": "x" * 1_000_000}]
+    assert "# the part 'prompt' of 1,000,000" in curl_command(request(parts=long), None)
+
+
+@settings(max_examples=40)
+@given(VALUES.filter(bool), st.booleans())
+def test_a_content_that_is_no_form_is_repeated(content: str, typed: bool) -> None:
+    """A body that is text comes through a shell unchanged and is not called a form."""
+    headers = [["content-type", "application/json"]] if typed else []
+    sent = request(body=content, body_bytes=len(content.encode()), headers=headers)
+    words = words_seen_by_curl(curl_command(sent, None))
+    kind = "content-type: application/json" if typed else "Content-Type:"
+    assert words == ["--include", URL, "--header", kind, "--data-raw", content]
+
+
+@pytest.mark.parametrize("content", ["x" * 5000, "a\0b"])
+def test_a_content_that_no_command_holds_is_named(content: str) -> None:
+    """A long one, or one with a NUL, is said to be left out."""
+    command = curl_command(request(body=content, body_bytes=len(content)), None)
+    assert f"# the body of {len(content)} bytes is no form" in command
 
 
 def test_an_option_in_place_of_the_address_is_refused() -> None:
     """A foreign file cannot smuggle an option of curl's in as the address."""
     with pytest.raises(ValueError, match="address"):
         curl_command(request(url="-o/etc/passwd"), None)
-
-
-# Everything but NUL, which no argument can hold, and surrogates, which no recorded text has.
-VALUES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
 
 
 @settings(max_examples=60)

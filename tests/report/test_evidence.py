@@ -95,6 +95,50 @@ def test_a_failed_connection_says_how_it_failed(
     assert shown.times.endswith("3 attempts")
 
 
+def test_an_early_answer_says_how_much_was_sent(
+    tmp_path: Path, make_exchange: MakeExchange
+) -> None:
+    """Bytes sent by the time of the answer, and interim answers, are told where recorded."""
+    document = make_exchange("json", interim=[[100, 0.0103], [199, 2]])
+    document["request"] |= {"sent_bytes": 1_048_576, "body_bytes": 60_000_000}
+    shown = evidence(tmp_path, document)
+    assert shown.progress == "answered after 1,048,576 of 60,000,000 bytes"
+    assert shown.interim == ("100 Continue after 10 ms", "199 after 2.0 s")
+    document["request"]["sent_bytes"] = 60_000_000
+    assert evidence(tmp_path, document).progress == "answered after all 60,000,000 bytes"
+    document["response"] = None
+    assert evidence(tmp_path, document).progress == "no answer after all 60,000,000 bytes"
+    document["request"]["sent_bytes"] = None
+    assert evidence(tmp_path, document).progress == ""
+
+
+def test_a_content_that_is_no_form_is_shown(tmp_path: Path, make_exchange: MakeExchange) -> None:
+    """A body of JSON stands under the request, cut like any body."""
+    document = make_exchange("json")
+    document["request"] |= {"parts": [], "body": '{"model": 1}' + " " * 5000}
+    shown = evidence(tmp_path, document)
+    assert shown.content.startswith('{"model": 1}')
+    assert shown.content_note == "the first 2.0 KiB of 4.9 KiB"
+
+
+def test_an_event_stream_is_laid_out_as_frames(tmp_path: Path, make_exchange: MakeExchange) -> None:
+    """By its media type, whatever its case and parameters; other answers have no frames."""
+    stream = {"body": "data: a\n\n", "chunks": [[0.5, 9]]}
+    headers = [["Content-Type", "Text/Event-Stream; charset=utf-8"]]
+    shown = evidence(tmp_path, make_exchange("json", headers=headers, **stream))
+    assert shown.frames is not None
+    assert [frame.data for frame in shown.frames.first] == ["a"]
+    assert evidence(tmp_path, make_exchange("json", **stream)).frames is None
+
+
+def test_only_a_broken_deployment_is_trouble(tmp_path: Path, make_exchange: MakeExchange) -> None:
+    """An answer of 5xx or a failed connection is trouble, a refusal is none."""
+    assert evidence(tmp_path, make_exchange("json", status=404)).trouble == ""
+    assert evidence(tmp_path, make_exchange("json", status=503)).trouble == "503 OK"
+    error = {"kind": "timeout", "message": "after 30 s"}
+    assert evidence(tmp_path, make_exchange("json", error=error)).trouble == "timeout: after 30 s"
+
+
 def test_headers_without_end_are_limited(tmp_path: Path, make_exchange: MakeExchange) -> None:
     """Many or very long headers do not fill the page; what is left out is counted."""
     headers = [[f"x-{number}", "v" * 10_000] for number in range(500)]
@@ -110,6 +154,15 @@ def test_headers_without_end_are_limited(tmp_path: Path, make_exchange: MakeExch
         {"request": None},
         {"request": {}},
         {"response": {"status": 200}},
+        {
+            "response": {
+                "status": 200,
+                "reason": "OK",
+                "headers": [["content-type", "text/event-stream"]],
+                "body": {"text": "data: x"},
+                "chunks": [[1]],
+            }
+        },
         {"timing": {"sent_s": "x", "headers_s": 1, "done_s": 1}},
     ],
 )

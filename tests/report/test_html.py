@@ -5,6 +5,8 @@ import hashlib
 import itertools
 import json
 import re
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -24,7 +26,7 @@ from soundcheck.report.run import Result, Run, Target, count_requirements
 MakeRun = Callable[..., Run]
 MakeResult = Callable[..., Result]
 MakeExchange = Callable[..., dict[str, Any]]
-VOID = frozenset({"meta", "link", "br", "img", "rect"})
+VOID = frozenset({"meta", "link", "br", "img", "rect", "input"})
 
 
 @dataclass
@@ -244,15 +246,24 @@ def hostile_page(
     document = make_exchange("x", body=text, reason=text, headers=[["x-header", text]])
     document["request"]["headers"] = [["x-header", text]]
     document["request"]["parts"] = [{"name": "prompt", "value": text.replace("\0", "")}]
+    document["request"]["body"] = text
     (folder / "exchanges" / f"{'0' * 16}.json").write_text(json.dumps(document))
-    texts = {"rule": text, "source": text, "message": text}
+    frame = "".join(text.split())  # one frame whatever it holds
+    stream = make_exchange("x", headers=[["content-type", "text/event-stream"]], status=500)
+    stream["response"] |= {"body": {"text": f"data: x{frame}\n\n"}, "reason": text}
+    (folder / "exchanges" / f"{'1' * 16}.json").write_text(json.dumps(stream))
+    texts = {"rule": text, "source": text, "message": text, "found": text}
+    both = ("0" * 16, "1" * 16)
     results = [
-        make_result(verdict="fail", case=text, test=text, exchanges=("0" * 16,), **texts),
+        make_result(verdict="fail", case=text, test=text, exchanges=both, **texts),
+        make_result(case=f"{text}!", exchanges=both, **texts),
         make_result(id="a/c", verdict="not-applicable", **texts),
+        make_result(id="a/d", verdict="fail", exchanges=("1" * 16,)),
     ]
     run = make_run(
         results=results,
         notes=(text,),
+        replay_of=text,
         profile=text,
         target=Target(base_url=text, model=text, profile=text),
     )
@@ -308,6 +319,177 @@ def test_an_empty_run_has_a_page(make_run: MakeRun, tmp_path: Path) -> None:
     page = Page(render_html(run, tmp_path))
     assert "No verdict" in page.text
     assert "This run judged nothing." in page.text
+
+
+def test_a_run_that_was_judged_again_says_so_in_its_headline(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    """What was recorded, and when, stands before the failures; other runs say nothing of it."""
+    page = Page(
+        render_html(make_run(replay_of="2026-11-21T08:00:00Z by soundcheck 0.0.9"), tmp_path)
+    )
+    told = "Judged again from a recorded run of 2026-11-21T08:00:00Z by soundcheck 0.0.9."
+    assert page.text.index("Not conformant\n") < page.text.index(told) < page.text.index("Failed 2")
+    assert "Judged again" not in Page(render_html(make_run(), tmp_path)).text
+
+
+def test_what_was_found_is_told_also_of_rules_that_are_kept(
+    make_run: MakeRun, make_result: MakeResult, tmp_path: Path
+) -> None:
+    """The same finding of several cases stands once, with the cases; without any, no section."""
+    limit = "the limit is 26,214,400 bytes"
+    results = [
+        *(make_result(id="limits/at", area="limits", case=c, found=limit) for c in ("wav", "flac")),
+        make_result(id="limits/at", area="limits", case="ogg", found="no limit was met"),
+        make_result(id="streaming/on", area="streaming", found="streams in the vllm dialect"),
+    ]
+    text = Page(render_html(make_run(results=results), tmp_path)).text
+    section = text[text.index("Findings 2") : text.index("All requirements")]
+    assert section.count(limit) == 1
+    assert f"{limit} (wav, flac)" in section
+    assert "no limit was met (ogg)" in section
+    assert "streams in the vllm dialect\n" in section
+    assert "Findings" not in Page(render_html(make_run(), tmp_path)).text
+
+
+def test_areas_are_chapters_with_their_counts(page: Page) -> None:
+    """The overview leads to each area's chapter, and both tell its counts."""
+    tally = "1 fail, 1 waived, 1 not-selected"
+    assert "#area-formats" in page.values("href")
+    assert page.text.index(f"formats {tally}") < page.text.index("Failed 2")
+    chapters = page.text[page.text.index("All requirements") :]
+    assert f"formats {tally}" in chapters
+    assert "9 cases: 7 pass, 1 fail, 1 error" in chapters
+    assert "7 cases passed" in chapters
+
+
+def test_every_requirement_can_be_filtered(page: Page, make_run: MakeRun) -> None:
+    """Each row of the chapters, each finding and each one left out says what filters ask for."""
+    facets = {
+        name: [value for tag, key, value in page.attributes if (tag, key) == ("tr", f"data-{name}")]
+        for name in ("verdict", "level", "area")
+    }
+    requirements = len({result.id for result in make_run().results})
+    assert {name: len(values) for name, values in facets.items()} == dict.fromkeys(
+        facets, requirements
+    )
+    for tag, number in (("article", 6), ("li", 3)):
+        assert len([1 for one in page.attributes if one[:2] == (tag, "data-verdict")]) == number
+
+
+def test_filters_are_there_with_the_script_only(page: Page) -> None:
+    """Without it nothing is hidden but the controls themselves."""
+    hidden = [tag for tag, name, _ in page.attributes if name == "hidden"]
+    assert hidden == ["div"]
+    assert page.values("role").count("search") == 1
+
+
+def test_requests_and_answers_that_took_time_tell_it(
+    make_run: MakeRun, make_result: MakeResult, make_exchange: MakeExchange, tmp_path: Path
+) -> None:
+    """Interim answers, an early answer and the frames of a stream stand in the evidence."""
+    early = make_exchange("early", status=413, interim=[[100, 0.01]])
+    early["request"] |= {"sent_bytes": 1_048_576, "body_bytes": 60_000_000}
+    stream = make_exchange(
+        "stream",
+        headers=[["content-type", "text/event-stream"]],
+        body='data: {"delta": "The"}\n\ndata: [DONE]\n\n',
+        chunks=[[0.5, 24], [1.75, 14]],
+    )
+    (tmp_path / "exchanges").mkdir()
+    for document in (early, stream):
+        path = tmp_path / "exchanges" / f"{document['digest']}.json"
+        path.write_text(json.dumps(document))
+    results = [
+        make_result(id=f"a/{name}", verdict="fail", exchanges=(document["digest"],))
+        for name, document in (("early", early), ("stream", stream))
+    ]
+    text = Page(render_html(make_run(results=results), tmp_path)).text
+    assert "100 Continue after 10 ms\n413 OK" in text
+    assert "answered after 1,048,576 of 60,000,000 bytes" in text
+    assert "2 frames in 2 chunks, the first after 500 ms, the longest gap 1.2 s" in text
+    assert '10.500{"delta": "The"}' in text
+    assert "21.7501.250[DONE]" in text
+
+
+def test_rules_with_one_cause_are_linked(
+    make_run: MakeRun, make_result: MakeResult, make_exchange: MakeExchange, tmp_path: Path
+) -> None:
+    """Each of two rules that fail on one 500 leads to the other and to the exchange."""
+    document = make_exchange("x", status=500, reason="Internal Server Error")
+    (tmp_path / "exchanges").mkdir()
+    (tmp_path / "exchanges" / f"{document['digest']}.json").write_text(json.dumps(document))
+    digests = (document["digest"],)
+    results = [make_result(id=f"a/{n}", verdict="fail", exchanges=digests) for n in "bc"]
+    page = Page(render_html(make_run(results=results), tmp_path))
+    assert "Same cause as a/c: 500 Internal Server Error" in page.text
+    assert "Same cause as a/b: 500 Internal Server Error" in page.text
+    assert page.values("href").count(f"#exchange-{document['digest']}") == 3
+
+
+def test_a_big_run_in_which_all_fails_stays_small(
+    make_run: MakeRun, make_result: MakeResult, make_exchange: MakeExchange, tmp_path: Path
+) -> None:
+    """200 requirements of 10 cases with 500 exchanges, each of a large body, stay below 5 MB."""
+    (tmp_path / "exchanges").mkdir()
+    digests = []
+    for number in range(500):
+        document = make_exchange(str(number), body='{"text": "<b>"}' * 3000, status=500)
+        if number % 5 == 0:
+            document["response"]["headers"] = [["content-type", "text/event-stream"]]
+            document["response"]["body"]["text"] = f"data: {'x' * 500}\n\n" * 100
+        digests.append(document["digest"])
+        path = tmp_path / "exchanges" / f"{document['digest']}.json"
+        path.write_text(json.dumps(document))
+    results = [
+        make_result(
+            id=f"area-{rule % 12}/rule-{rule}",
+            area=f"area-{rule % 12}",
+            case=f"case {case}",
+            verdict="fail",
+            message="status 500 for a request that should be answered; " * 20,
+            exchanges=(digests[(rule * 10 + case) % 500], digests[(rule * 7 + case) % 500]),
+        )
+        for rule in range(200)
+        for case in range(10)
+    ]
+    size = len(render_html(make_run(results=results), tmp_path).encode())
+    assert size < 5_000_000
+
+
+BROWSER = shutil.which("chromium")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="chromium is not installed")
+@pytest.mark.parametrize(
+    ("fragment", "status", "visible"),
+    [
+        ("#?verdict=fail,warn&level=MUST", "2 of 12 requirements shown", 2),
+        ("#?verdict=&area=schema", "7 of 12 requirements shown", 7),
+        ("#?text=WAIVED+2027", "1 of 12 requirements shown", 1),
+        ("#?area=nowhere&verdict=unknown&surprise=1", "12 requirements", 12),
+    ],
+)
+def test_a_filtered_view_can_be_linked(
+    run_folder: Path, tmp_path: Path, fragment: str, status: str, visible: int
+) -> None:
+    """What stands in the address is what is shown, counted and no more; the rest is hidden."""
+    write_reports(run_folder)
+    assert BROWSER is not None
+    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"]
+    switches += ["--disable-background-networking", "--disable-component-update", "--disable-quic"]
+    profile = f"--user-data-dir={tmp_path / 'profile'}"
+    address = (run_folder / "report.html").as_uri() + fragment
+    done = subprocess.run(
+        [BROWSER, *switches, profile, address],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,  # seconds, should the browser never end
+    )
+    assert f'role="status">{status}<' in done.stdout
+    rows = re.findall(r"<tr data-id=[^>]*>", done.stdout)
+    assert len([row for row in rows if "hidden" not in row]) == visible
 
 
 def test_an_exchange_is_shown_once_and_then_linked(page: Page) -> None:

@@ -73,6 +73,24 @@ def test_each_verdict_has_its_kind(
         assert "rule: A rule." in (child.text or "")
 
 
+def test_what_was_found_is_in_the_output(make_run: MakeRun, make_result: MakeResult) -> None:
+    """A case that passed tells its finding in its output, another one beside its reason."""
+    found = "the limit is 26,214,400 bytes"
+    for verdict, kind in (("pass", "system-out"), ("fail", "failure"), ("warn", "system-out")):
+        (case,) = parsed(make_run(results=[make_result(verdict=verdict, found=found)])).iter(
+            "testcase"
+        )
+        assert [child.tag for child in case] == [kind]
+        assert f"found: {found}" in (case[0].text or "").split("\n")
+
+
+def test_a_run_that_was_judged_again_says_so(make_run: MakeRun) -> None:
+    """The recorded run is named among the properties of each suite."""
+    root = parsed(make_run(replay_of="an earlier run"))
+    told = [one.get("value") for one in root.iter("property") if one.get("name") == "replay"]
+    assert told == ["Judged again from a recorded run of an earlier run."] * 3
+
+
 def test_a_failure_says_why_and_where_the_evidence_lies(make_run: MakeRun) -> None:
     """Message, level, source and the exchanges' files are in the failure."""
     failure = next(parsed(make_run()).iter("failure"))
@@ -91,8 +109,8 @@ def test_any_message_makes_valid_xml(
     make_run: MakeRun, make_result: MakeResult, text: str, verdict: str
 ) -> None:
     """Control characters, surrogates and markup come through as printable text."""
-    result = make_result(verdict=verdict, message=text, case=text)
-    (case,) = parsed(make_run(results=[result], notes=(text,))).iter("testcase")
+    result = make_result(verdict=verdict, message=text, case=text, found=text)
+    (case,) = parsed(make_run(results=[result], notes=(text,), replay_of=text)).iter("testcase")
     for child in case:
         assert printable(text) in (child.text or "")
 

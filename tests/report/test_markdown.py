@@ -73,11 +73,19 @@ def test_server_text_stays_in_code(make_run: MakeRun, text: str) -> None:
     """Hostile text in every place gives the blocks of harmless text: no link, HTML or heading."""
 
     def summary(message: str) -> list[Token]:
-        result = replace(make_run().results[2], message=message, case=f"a{message}")
+        result = replace(
+            make_run().results[2], message=message, case=f"a{message}", found=f"a{message}"
+        )
         target = Target(base_url=f"a{message}", model=f"a{message}", profile="vllm")
         return tokens(
             render_markdown(
-                make_run(results=[result], notes=(f"a{message}",), target=target, profile=message)
+                make_run(
+                    results=[result],
+                    notes=(f"a{message}",),
+                    target=target,
+                    profile=message,
+                    replay_of=f"a{message}",
+                )
             )
         )
 
@@ -110,6 +118,30 @@ def test_escaped_words_are_words(text: str) -> None:
     kinds = {token.type for token in tokens(f"x: {escaped(text)}.")}
     assert len(inline) <= 3 + len(kinds)
     assert kinds <= {"paragraph_open", "inline", "text", "text_special", "paragraph_close"}
+
+
+def test_findings_have_their_section(make_run: MakeRun) -> None:
+    """What was found is listed with its requirement and cases; without any there is no section."""
+    base = replace(make_run().results[0], verdict="pass", found="the limit is 26,214,400 bytes")
+    results = [replace(base, case=case) for case in ("wav", "flac")]
+    summary = render_markdown(make_run(results=results, verdict="conformant"))
+    line = "- `schema/json-text` (`wav`, `flac`): `the limit is 26,214,400 bytes`"
+    assert f"### Findings (1)\n\n{line}\n" in summary
+    assert "### Findings" not in render_markdown(make_run())
+
+
+def test_a_run_that_was_judged_again_says_so(make_run: MakeRun) -> None:
+    """The recorded run is named below the verdict."""
+    summary = render_markdown(make_run(replay_of="reports/a `b`"))
+    assert "Judged again from a recorded run of `` reports/a `b` ``." in summary
+
+
+def test_cases_that_say_the_same_stand_together(make_run: MakeRun) -> None:
+    """Formats that fail alike are one message with their names."""
+    base = replace(make_run().results[2], message="no text")
+    results = [replace(base, case=case) for case in ("mp3", "ogg")]
+    summary = render_markdown(make_run(results=results))
+    assert "fail for `mp3`, `ogg`\n\n  ```text\n  no text\n" in summary
 
 
 def test_many_failures_stay_a_summary(make_run: MakeRun) -> None:

@@ -37,7 +37,8 @@ MakeResult = Callable[..., Result]
 def test_a_run_is_read_back_as_it_was_written(tmp_path: Path, make_run: MakeRun) -> None:
     """Saving and loading gives an equal run, in a folder that is made if it is missing."""
     folder = tmp_path / "deep" / "folder"
-    run = make_run(notes=("\ud800 \x00 </script>",))
+    found = replace(make_run().results[0], found="streams in the vllm dialect")
+    run = make_run(notes=("\ud800 \x00 </script>",), results=(found,), replay_of="an earlier run")
     save_run(folder, run)
     assert load_run(folder) == run
     assert [path.name for path in folder.iterdir()] == ["run.json"]
@@ -79,6 +80,18 @@ def test_foreign_and_cut_files_are_refused(tmp_path: Path, content: bytes, probl
     assert str(tmp_path / "run.json") in str(caught.value)
     assert problem in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_of_before_has_no_findings(run_folder: Path) -> None:
+    """What a judge found, and what was judged again, may be absent from run.json."""
+    document = json.loads((run_folder / "run.json").read_bytes())
+    del document["replay_of"]
+    for result in document["results"]:
+        del result["found"]
+    (run_folder / "run.json").write_text(json.dumps(document))
+    run = load_run(run_folder)
+    assert run.replay_of is None
+    assert {result.found for result in run.results} == {""}
 
 
 def test_a_missing_file_is_one_message(tmp_path: Path) -> None:

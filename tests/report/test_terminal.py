@@ -87,9 +87,11 @@ def test_server_text_never_drives_the_terminal(
 ) -> None:
     """Escapes, markup of rich and other controls in any place are shown, not obeyed."""
     evil = f"[red]\x1b[2J\x07{text}"
-    result = make_result(verdict="fail", rule=evil, source=evil, case=evil, message=evil)
+    texts = {"rule": evil, "source": evil, "message": evil, "found": evil}
+    result = make_result(verdict="fail", case=evil, **texts)
     target = Target(base_url=evil, model=evil, profile="vllm")
-    shown = printed(make_run(results=[result], notes=(evil,), target=target), 200)
+    run = make_run(results=[result], notes=(evil,), target=target, replay_of=evil)
+    shown = printed(run, 200)
     assert "[red]\\x1b[2J\\x07" in shown
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", shown)
 
@@ -125,6 +127,38 @@ def test_the_next_command_follows_the_verdict(make_run: MakeRun) -> None:
     assert next_command(partial) == ["soundcheck", "check", *AGAIN[0], *AGAIN[1]]
     assert "The selection holds" in printed(partial)
     assert "left out by choice" in " ".join(printed(partial).split())
+
+
+def test_what_was_found_is_listed_when_there_is_something(
+    make_run: MakeRun, make_result: MakeResult
+) -> None:
+    """A line per finding, also of rules that are kept, and no list without any."""
+    results = [
+        *(make_result(id="a/at", case=c, found="the limit is 26 MB") for c in ("wav", "flac")),
+        make_result(id="a/on", found="streams in the vllm dialect"),
+    ]
+    text = printed(make_run(results=results, verdict="conformant"))
+    assert "\nfound      a/at (wav, flac): the limit is 26 MB\n" in text
+    assert "\n           a/on: streams in the vllm dialect\n" in text
+    assert "found  " not in printed(make_run())
+    many = [make_result(id=f"a/r{n}", found="x" * 300) for n in range(40)]
+    assert "and 28 more in the report" in printed(make_run(results=many))
+
+
+def test_a_run_that_was_judged_again_says_so(make_run: MakeRun) -> None:
+    """The recorded run is named below the headline."""
+    text = printed(make_run(replay_of="an earlier run"))
+    told = "\nJudged again from a recorded run of an earlier run.\n"
+    assert text.index("required rules fail.") < text.index(told) < text.index("2 failed")
+
+
+def test_cases_that_say_the_same_share_a_line(make_run: MakeRun, make_result: MakeResult) -> None:
+    """Nine formats that fail alike are one message with their names."""
+    results = [make_result(case=str(n), verdict="fail", message="no text") for n in range(6)]
+    results.append(make_result(case="other", verdict="fail", message="status 500"))
+    text = printed(make_run(results=results))
+    assert "0, 1, 2, 3 and 2 more cases: no text\n" in text
+    assert "other: status 500\n" in text
 
 
 def test_long_findings_are_cut(make_run: MakeRun) -> None:

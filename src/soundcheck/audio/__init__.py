@@ -2,6 +2,6 @@
 
 from soundcheck.audio.clip import Clip, Word
 from soundcheck.audio.library import CacheError, Library
-from soundcheck.audio.recipes import Recipe, RecipeError
+from soundcheck.audio.recipe import Recipe, RecipeError
 
 __all__ = ["CacheError", "Clip", "Library", "Recipe", "RecipeError", "Word"]

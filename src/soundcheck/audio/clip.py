@@ -1,5 +1,6 @@
 """What a clip is: one audio file made from a recipe, and what is known about it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,10 @@ class Word:
 class Clip:
     """One audio file in the cache.
 
-    ``duration`` is in seconds and counts the audio that the recipe holds: a codec may add padding.
-    ``sample_rate`` (Hz) and ``channels`` are those of the file. ``language`` is the ISO-639-1 code
-    of the speech; without speech it is None and ``transcript`` is empty.
+    ``size`` is in bytes. ``duration`` is in seconds and counts the audio that the recipe holds: a
+    codec may add padding. ``sample_rate`` (Hz) and ``channels`` are those of the file. All three
+    are zero for a file without audio. ``language`` is the ISO-639-1 code of the speech; without
+    speech it is None and ``transcript`` is empty. A damaged file is described as it was before.
     """
 
     name: str
@@ -33,6 +35,12 @@ class Clip:
     language: str | None
     transcript: str
     words: tuple[Word, ...]
+
+    def chunks(self, size: int = 262_144) -> Iterator[bytes]:
+        """Yield the bytes of the file in pieces of ``size``, the last as long as it comes."""
+        with self.path.open("rb") as file:
+            while chunk := file.read(size):
+                yield chunk
 
     def read(self) -> bytes:
         """Return the bytes of the file."""

@@ -30,9 +30,13 @@ _SAMPLE_FORMATS = {
     "vorbis": "fltp",
 }
 _LAYOUTS = {1: "mono", 2: "stereo"}
+_SURROUND = dict(enumerate(("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"), 1))
 # Raw MP3 begins with its sync word; tags are added by ``tags``.
 _MUXER_OPTIONS = {"mp3": {"id3v2_version": "0"}}
-_CODEC_OPTIONS = {"vorbis": {"strict": "experimental"}}
+_CODEC_OPTIONS = {
+    "libopus": {"compression_level": "5"},  # twice as quick as the default, 10
+    "vorbis": {"strict": "experimental"},
+}
 _VARIABLE = {"flags": "+qscale", "global_quality": str(5 * 118)}  # LAME's -V 5; 118 = FF_QP2LAMBDA
 _PICTURE_RATE = 5
 _WIDTH, _HEIGHT = 64, 48
@@ -63,6 +67,54 @@ def write(tracks: Sequence[Samples], form: Format) -> bytes:
             for frame in _frames(samples, stream, form):
                 output.mux(stream.encode(frame))
             output.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+_PACKERS = {
+    # The longest frames there can be: 14 bytes hold eight seconds of silence at 8 kHz.
+    "flac": ("flac", "s16", {"frame_size": "65535", "compression_level": "0"}),
+    "ogg": ("libopus", "flt", {"b": "500", "frame_duration": "120", "compression_level": "0"}),
+}
+
+
+def write_silence(container: str, seconds: float, rate: int, channels: int) -> bytes:
+    """Return silence in as few bytes as the encoder can: ``container`` is "flac" or "ogg" (Opus).
+
+    ``rate`` is in Hz, ``channels`` 1 to 8. Samples are made as they are encoded, a frame at a time.
+    """
+    codec, sample_format, options = _PACKERS[container]
+    layout = _SURROUND[channels]
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container, options={"fflags": "+bitexact"}) as output:
+        stream: Any = output.add_stream(codec, rate=rate, options=options)
+        context = stream.codec_context
+        context.layout, context.format = layout, sample_format
+        context.flags |= Flags.bitexact
+        context.open(strict=False)
+        left = round(seconds * rate)
+        at = 0
+        while left:
+            count = min(context.frame_size, left)
+            frame = av.AudioFrame(sample_format, layout, count)
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            frame.sample_rate, frame.pts = rate, at
+            output.mux(stream.encode(frame))
+            left -= count
+            at += count
+        output.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def write_pictures(count: int, form: Format) -> bytes:
+    """Return a file of ``count`` moving pictures, five a second, without any sound."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=form.container, options={"fflags": "+bitexact"}) as output:
+        stream = _video_stream(output)
+        stream.codec_context.open(strict=False)
+        for picture in _pictures(count):
+            output.mux(stream.encode(picture))
+        output.mux(stream.encode(None))
     return buffer.getvalue()
 
 

@@ -138,6 +138,7 @@ _ALL = (
     _wav("wav-float32", "FLOAT", 16_000),
     _wav("wav-8khz", "PCM_16", 8_000),
     _wav("wav-48khz", "PCM_16", 48_000),
+    _wav("wav-48khz-stereo", "PCM_16", 48_000, channels=2),
     _wav("wav-stereo", "PCM_16", 16_000, channels=2),
     _wav("wav-5.1", "PCM_16", 16_000, channels=6, container="WAVEX"),
     _wav("wav-extensible", "PCM_16", 16_000, container="WAVEX"),

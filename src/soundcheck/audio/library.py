@@ -21,14 +21,15 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from soundcheck import suites
 from soundcheck.audio.clip import Clip, Word
-from soundcheck.audio.recipes import Recipe, RecipeError, load_recipes, plain
+from soundcheck.audio.recipe import Recipe, RecipeError, Sized
+from soundcheck.audio.recipes import load_recipes, plain
 from soundcheck.errors import ExitCode, SoundcheckError
 
 if TYPE_CHECKING:
@@ -36,17 +37,28 @@ if TYPE_CHECKING:
 
 _LIBRARIES = ("av", "espeakng-loader", "numpy", "soundfile")
 _CODE = (
+    "boxes.py",
     "containers.py",
+    "contents.py",
+    "damage.py",
+    "ebml.py",
     "espeak_worker.py",
+    "hostile.py",
     "maker.py",
+    "ogg_pages.py",
+    "outward.py",
     "passages.py",
     "pcm.py",
     "phrases.py",
+    "pieces.py",
     "signals.py",
+    "sizing.py",
     "sound.py",
     "speech.py",
     "tags.py",
 )
+# Hashing so many bytes of filler takes as long as encoding a second of audio.
+_BYTES_PER_SECOND = 5e6
 CACHE_VARIABLE = "SOUNDCHECK_CACHE"
 
 
@@ -204,24 +216,25 @@ class Library:
 
 def _make(cache: Path, key: str, recipe: Recipe) -> Clip:
     """Make one clip and put it into the cache."""
-    from soundcheck.audio import maker
+    from soundcheck.audio import maker, pieces
 
-    data, sound = maker.make(recipe)
-    sha256 = hashlib.sha256(data).hexdigest()
+    made = maker.make(recipe)
+    with _new_file(cache / "files") as new:
+        size, sha256 = pieces.write(made.pieces, new.file)
+        new.name = f"{sha256}.{recipe.format.extension}"
     entry: dict[str, Any] = {
-        "file": f"{sha256}.{recipe.format.extension}",
-        "size": len(data),
+        "file": new.name,
+        "size": size,
         "sha256": sha256,
-        "duration": sound.duration,
-        "language": sound.language,
-        "transcript": sound.transcript,
-        "words": [[one.text, round(one.start, 4), round(one.end, 4)] for one in sound.words],
+        "duration": made.duration,
+        "sample_rate": made.sample_rate,
+        "channels": made.channels,
+        "language": made.language,
+        "transcript": made.transcript,
+        "words": [[one.text, round(one.start, 4), round(one.end, 4)] for one in made.words],
     }
-    _write(cache / "files" / entry["file"], data)
-    _write(
-        cache / "clips" / f"{key}.json",
-        json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode(),
-    )
+    with _new_file(cache / "clips", f"{key}.json") as new:
+        new.file.write(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
     return _clip(cache, recipe, entry)
 
 
@@ -233,28 +246,38 @@ def _clip(cache: Path, recipe: Recipe, entry: dict[str, Any]) -> Clip:
         size=entry["size"],
         sha256=entry["sha256"],
         duration=entry["duration"],
-        sample_rate=recipe.format.rate,
-        channels=recipe.format.channels,
+        sample_rate=entry["sample_rate"],
+        channels=entry["channels"],
         language=entry["language"],
         transcript=entry["transcript"],
         words=tuple(Word(*one) for one in entry["words"]),
     )
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write a file that appears at once and whole."""
+@dataclass
+class _NewFile:
+    """A file that is being written, and the name it will have."""
+
+    file: BinaryIO
+    name: str
+
+
+@contextmanager
+def _new_file(folder: Path, name: str = "") -> Iterator[_NewFile]:
+    """Yield a new file of ``folder``, which appears at once and whole when it is written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(temporary, path)
+                new = _NewFile(file, name)
+                yield new
+            os.replace(temporary, folder / new.name)
         except BaseException:
             os.unlink(temporary)
             raise
     except OSError as error:
-        raise _unusable(path.parents[1], "written", error) from None
+        raise _unusable(folder.parent, "written", error) from None
 
 
 def _unusable(cache: Path, done: str, error: OSError) -> CacheError:
@@ -265,8 +288,10 @@ def _unusable(cache: Path, done: str, error: OSError) -> CacheError:
 
 
 def _effort(recipe: Recipe) -> float:
-    """Return how long a clip is, as far as the recipe says: long ones are best begun early."""
-    return recipe.source.duration or 0.0
+    """Return about how long a clip takes, in seconds of audio: long ones are best begun early."""
+    if isinstance(recipe.treatment, Sized):
+        return recipe.treatment.size / _BYTES_PER_SECOND
+    return recipe.duration or 0.0
 
 
 def _cores() -> int:

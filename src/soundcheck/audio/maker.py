@@ -5,35 +5,92 @@ This imports numpy, PyAV and soundfile: load it only where clips are made.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
-from soundcheck.audio import containers, passages, pcm, signals, tags
-from soundcheck.audio.recipes import Recipe, RecipeError, Signal, Speech
-from soundcheck.audio.sound import Samples, Sound, resample
+from soundcheck.audio import containers, damage, hostile, passages, pcm, signals, sizing, tags
+from soundcheck.audio.made import Made
+from soundcheck.audio.pieces import Piece
+from soundcheck.audio.recipe import (
+    Claimed,
+    Content,
+    Cut,
+    Flipped,
+    Recipe,
+    RecipeError,
+    Signal,
+    Sized,
+    Speech,
+)
+from soundcheck.audio.sound import Samples, Sound, part, resample
 
 # Each channel's loudness beside mono: 5.1 has the voice in the centre and none in the subwoofer.
 _GAINS = {1: (1.0,), 2: (1.0, 1.0), 6: (0.5, 0.5, 1.0, 0.0, 0.25, 0.25)}
 
 
-def make(recipe: Recipe) -> tuple[bytes, Sound]:
-    """Return the file of a ``recipe``, and the sound it carries (its first track's).
+def make(recipe: Recipe) -> Made:
+    """Make the file of a ``recipe``.
 
     Raises RecipeError when the recipe's parts do not fit together, SpeechError without espeak-ng.
     """
+    if isinstance(recipe.source, Content):
+        return hostile.make(recipe.source, recipe.format)
     try:
-        sound = render(recipe.source)
-        second = None if recipe.second is None else render(recipe.second)
-    except RecipeError as error:
+        # What is done to a file afterwards has no part in encoding it, and neither has its name.
+        data, sound = _encoded(replace(recipe, name="", group="variant", treatment=None))
+        pieces = _treated(data, recipe)
+    except (RecipeError, sizing.UnreachableSizeError) as error:
         raise RecipeError(f"{recipe.name}: {error}") from None
-    tracks = [_track(one, recipe) for one in (sound, second) if one is not None]
+    return Made(
+        pieces,
+        sound.duration,
+        sound.rate,
+        recipe.format.channels,
+        sound.language,
+        sound.transcript,
+        sound.words,
+    )
+
+
+@lru_cache(maxsize=9)  # the formats in which one sound is brought to several sizes
+def _encoded(recipe: Recipe) -> tuple[bytes, Sound]:
+    """Return the file before anything is done to it, and the sound of its first track."""
+    assert not isinstance(recipe.source, Content)  # noqa: S101
+    sources = [one for one in (recipe.source, recipe.second) if one is not None]
+    sounds = [sounding(one, recipe) for one in sources]
+    tracks = [_track(one, recipe.format.channels) for one in sounds]
     if recipe.format.writer == "libsndfile":
-        return pcm.write(tracks[0], recipe.format), sound
-    data = containers.write(tracks, recipe.format)
+        data = pcm.write(tracks[0], recipe.format)
+    else:
+        data = containers.write(tracks, recipe.format)
     if recipe.title or recipe.cover:
         data = tags.tagged(data, recipe.title, recipe.cover)
-    return data, sound
+    return data, sounds[0]
+
+
+def _treated(data: bytes, recipe: Recipe) -> Sequence[Piece]:
+    match recipe.treatment:
+        case None:
+            return [data]
+        case Sized(size):
+            return sizing.sized(data, recipe.format, size)
+        case Cut(share):
+            return [damage.cut(data, share)]
+        case Flipped(share, seed):
+            return [damage.flipped(data, share, seed)]
+        case Claimed(fields):
+            return [damage.claiming(data, dict(fields))]
+
+
+def sounding(source: Speech | Signal, recipe: Recipe) -> Sound:
+    """Return the part of a ``source`` that the ``recipe`` takes, at the rate of its format."""
+    whole = render(source)
+    rate = recipe.format.rate
+    sound = replace(whole, samples=resample(whole.samples, whole.rate, rate), rate=rate)
+    return sound if recipe.span is None else part(sound, *recipe.span)
 
 
 @lru_cache(maxsize=8)
@@ -42,8 +99,7 @@ def render(source: Speech | Signal) -> Sound:
     return signals.render(source) if isinstance(source, Signal) else passages.render(source)
 
 
-def _track(sound: Sound, recipe: Recipe) -> Samples:
-    """Return the samples of one track, shape ``(n, channels)``, at the format's rate."""
-    mono = resample(sound.samples, sound.rate, recipe.format.rate)
-    gains = np.array(_GAINS[recipe.format.channels], dtype=np.float32)
-    return mono[:, None] * gains[None, :]
+def _track(sound: Sound, channels: int) -> Samples:
+    """Return the samples of one track, shape ``(n, channels)``."""
+    gains = np.array(_GAINS[channels], dtype=np.float32)
+    return sound.samples[:, None] * gains[None, :]

@@ -12,7 +12,7 @@ import numpy as np
 from soundcheck.audio.clip import Word
 from soundcheck.audio.formats import GRID
 from soundcheck.audio.phrases import Phrase
-from soundcheck.audio.recipes import RecipeError, Speech
+from soundcheck.audio.recipe import RecipeError, Speech
 from soundcheck.audio.sound import FULL_SCALE, Sound
 from soundcheck.audio.speech import SAMPLE_RATE, Synthesizer, Utterance
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from soundcheck.audio.recipes import Signal
+from soundcheck.audio.recipe import Signal
 from soundcheck.audio.sound import Sound
 
 RATE = 16_000

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from soundcheck.audio.clip import Word
+from soundcheck.audio.phrases import join_words
+from soundcheck.audio.recipe import RecipeError
 
 Samples = npt.NDArray[np.float32]
 
@@ -29,6 +31,30 @@ class Sound:
     def duration(self) -> float:
         """The length in seconds."""
         return len(self.samples) / self.rate
+
+
+def part(sound: Sound, start: float, end: float) -> Sound:
+    """Return the ``sound`` from ``start`` to ``end`` (in seconds), with the words that lie inside.
+
+    Raises RecipeError when there is no such part.
+    """
+    first, last = round(start * sound.rate), round(end * sound.rate)
+    if last > len(sound.samples):
+        raise RecipeError(f"cannot be cut until {end:g} s: the sound lasts {sound.duration:g} s")
+    if first >= last:
+        raise RecipeError(f"from {start:g} s until {end:g} s there is not one sample")
+    words = tuple(
+        Word(one.text, one.start - start, one.end - start)
+        for one in sound.words
+        if start <= one.start and one.end <= end
+    )
+    return Sound(
+        sound.samples[first:last],
+        sound.rate,
+        sound.language if words else None,
+        join_words([one.text for one in words]),
+        words,
+    )
 
 
 def resample(samples: Samples, rate: int, to: int) -> Samples:

@@ -17,7 +17,7 @@ def tagged(audio: bytes, title: str, cover: bool) -> bytes:
     if cover:
         frames += _frame("APIC", b"\0image/png\0\x03\0" + picture())
     return (
-        b"ID3\x03\0\0" + _syncsafe(len(frames)) + frames + audio + (_id3v1(title) if title else b"")
+        b"ID3\x03\0\0" + syncsafe(len(frames)) + frames + audio + (_id3v1(title) if title else b"")
     )
 
 
@@ -43,7 +43,7 @@ def _frame(name: str, body: bytes) -> bytes:
     return name.encode("ascii") + struct.pack(">IH", len(body), 0) + body
 
 
-def _syncsafe(size: int) -> bytes:
+def syncsafe(size: int) -> bytes:
     """Return ``size`` in four bytes of seven bits each, so that no sync word can arise."""
     return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
 

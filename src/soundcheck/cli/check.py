@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,9 +16,11 @@ from soundcheck import __version__
 from soundcheck.errors import ExitCode, Interrupted, SoundcheckError
 
 if TYPE_CHECKING:
-    from soundcheck.plugin.session import Options, Session
+    from soundcheck.plugin.options import Options
+    from soundcheck.plugin.session import Session
 
 REFERENCE_MODEL = "whisper-large-v3"
+OURS = "the bundled reference"
 TOGETHER = 2.0
 """Seconds after a first interrupt in which others are taken for the same one."""
 
@@ -33,6 +36,10 @@ judges the bundled reference deployment
 `soundcheck check https://api.openai.com/v1 --model whisper-1 --api-key-env OPENAI_API_KEY`
 
 `soundcheck check http://localhost:8000/v1 --only formats --out reports/formats`
+
+`soundcheck check --replay reports/20260101-120000`
+
+judges a recorded run again, without a deployment
 
 **Exit codes**: 0 everything required holds · 1 a MUST fails · 2 bad usage or configuration ·
 3 no connection, no transcription API there, or the key is refused · 4 no verdict possible, or
@@ -69,10 +76,14 @@ def check(
         list[str] | None, typer.Option(metavar="ID|AREA", help="Leave these out (repeatable).")
     ] = None,
     effort: Annotated[
-        str, typer.Option(help="How much may be asked: quick (the gate), full or deep.")
-    ] = "quick",
+        str | None, typer.Option(help="How much may be asked: quick (default), full or deep.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Requests at a time.")] = 4,
     timeout: Annotated[float, typer.Option(min=1, metavar="S", help="Seconds per exchange.")] = 120,
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Judge this run folder again; nothing is sent."),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Give the reference a defect (serve --list-faults)."),
@@ -84,21 +95,41 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print run.json on stdout.")] = False,
 ) -> None:
     """Check a deployment against everything that its profile claims."""
-    if effort not in ("quick", "full", "deep"):
+    if effort not in (None, "quick", "full", "deep"):
         raise SoundcheckError(f"--effort is quick, full or deep, not {effort!r}")
     if url is not None and (fault or dialect):
         raise SoundcheckError("--fault and --dialect shape the reference; leave out the URL")
+    if replay is not None and (url or fault or dialect or model or api_key_env):
+        raise SoundcheckError(
+            "--replay judges what was recorded: leave out the URL, --model, --api-key-env, --fault "
+            "and --dialect"
+        )
     if url is not None:
         from soundcheck.contract.target import Target
 
         Target(url, model, api_key_env, timeout)  # told before the URL is repeated anywhere
     if not (quiet or as_json):
-        typer.echo(f"soundcheck {__version__}: checking {url or 'the bundled reference'}", err=True)
+        what = f"judging {replay} again, nothing is sent" if replay else f"checking {url or OURS}"
+        typer.echo(f"soundcheck {__version__}: {what}", err=True)
     _check_names([*(only or ()), *(without or ())])
     from soundcheck.contract.profile import load_profile
-    from soundcheck.plugin.session import Options
+    from soundcheck.plugin.options import PROFILE, Options
 
-    profile = profile or dialect or "openai"
+    options = Options(
+        profile=profile or "",
+        out=out,
+        effort=effort or "",
+        only=tuple(only or ()),
+        without=tuple(without or ()),
+        replay=replay,
+    )
+    if replay is not None:
+        again: list[tuple[str, ...]] = [
+            ("--replay", str(replay)),
+            *([("--profile", profile)] if profile else []),
+        ]
+        raise typer.Exit(_judge(options, again, quiet=quiet or as_json, as_json=as_json))
+    profile = profile or dialect or PROFILE
     spoken = dialect or load_profile(profile).dialect
     again = [
         *([(url,)] if url else []),
@@ -110,16 +141,13 @@ def check(
     ]
     try:
         with _deployment(url, spoken, tuple(fault or ())) as base_url:
-            options = Options(
+            options = replace(
+                options,
                 base_url=base_url,
                 model=model or (None if url else REFERENCE_MODEL),
                 profile=profile,
                 api_key_env=api_key_env,
-                out=out,
                 jobs=jobs,
-                effort=effort,
-                only=tuple(only or ()),
-                without=tuple(without or ()),
                 timeout=timeout,
                 reference=url is None,
             )

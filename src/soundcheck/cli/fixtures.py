@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,12 +62,12 @@ def list_clips(as_json: Json = False) -> None:
                 name,
                 row["sound"],
                 "" if row["duration"] is None else f"{row['duration']:g}",
-                row["container"],
-                row["codec"],
-                str(row["sample_rate"]),
-                str(row["channels"]),
+                row["container"] or "",
+                row["codec"] or "",
+                str(row["sample_rate"] or ""),
+                str(row["channels"] or ""),
                 "yes" if row["same_bytes"] else "no",
-                row["second_decoder"] or "none but FFmpeg",
+                row["second_decoder"] or ("none but FFmpeg" if row["container"] else ""),
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -100,8 +99,7 @@ def build(
     if as_json:
         _print_json(_manifest(library, list(clips.values())))
     else:
-        size = sum(clip.size for clip in clips.values())
-        typer.echo(f"{len(clips)} clips, {size / 1e6:.1f} MB")
+        typer.echo(_amount(list(clips.values())))
 
 
 @app.command(epilog="**Examples**: `soundcheck fixtures show hello.mp3 --json`")
@@ -133,7 +131,7 @@ def show(
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made if it does not exist.")],
     everything: Annotated[
-        bool, typer.Option("--all", help="Also the variants of containers and codecs.")
+        bool, typer.Option("--all", help="Also variants, exact sizes, damaged and hostile files.")
     ] = False,
     jobs: Jobs = None,
     quiet: Quiet = False,
@@ -146,14 +144,18 @@ def export(
     from soundcheck.audio import Library
 
     library = Library()
-    names = [name for name, one in library.recipes.items() if everything or one.group != "variant"]
+    names = [
+        name
+        for name, one in library.recipes.items()
+        if everything or one.group in ("speech", "signal")
+    ]
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     written: list[Clip] = []
 
     def copy(clip: "Clip") -> None:
         with _writing(folder):
-            _copy(clip.path, folder / clip.name)
+            _copy(clip, folder / clip.name)
         written.append(clip)
 
     # The first manifest, of no clips, tells at once whether the folder can be written.
@@ -163,8 +165,14 @@ def export(
     finally:
         written.sort(key=lambda clip: names.index(clip.name))
         _write_manifest(folder, library, written)
-    size = sum(clip.size for clip in written)
-    typer.echo(f"{len(written)} clips, {size / 1e6:.1f} MB, in {folder}")
+    typer.echo(f"{_amount(written)}, in {folder}")
+
+
+def _amount(clips: list["Clip"]) -> str:
+    """Tell how many clips there are, how large, and how much of that is on the disk."""
+    size = sum(clip.size for clip in clips)
+    stored = sum(min(clip.size, 512 * clip.path.stat().st_blocks) for clip in clips)
+    return f"{len(clips)} clips, {size / 1e6:.1f} MB, of which {stored / 1e6:.1f} MB on the disk"
 
 
 def _build(
@@ -216,14 +224,14 @@ def _progress(total: int, quiet: bool) -> Iterator[Progress]:
 
 
 def _row(recipe: "Recipe") -> dict[str, Any]:
-    from soundcheck.audio.recipes import Signal
+    from soundcheck.audio.recipe import Content, Speech
 
     source = recipe.source
     form = recipe.format
-    return {
+    row = {
         "group": recipe.group,
-        "sound": source.kind if isinstance(source, Signal) else f"speech {source.language}",
-        "duration": source.duration,
+        "sound": f"speech {source.language}" if isinstance(source, Speech) else source.kind,
+        "duration": recipe.duration,
         "container": form.container,
         "codec": form.codec,
         "sample_rate": form.rate,
@@ -233,6 +241,15 @@ def _row(recipe: "Recipe") -> dict[str, Any]:
         "same_bytes": form.repeatable,
         "second_decoder": form.second or None,
     }
+    if isinstance(source, Content):  # it has no format, only an extension
+        options = dict(source.options)
+        row |= dict.fromkeys(("container", "codec", "writer", "second_decoder"))
+        row |= {key: int(options.get(one, 0)) for key, one in _OPTIONS.items()}
+    return row
+
+
+# Which options of a content say what a format says of a sound.
+_OPTIONS = {"sample_rate": "rate", "channels": "channels"}
 
 
 def _described(clip: "Clip", recipe: "Recipe") -> dict[str, Any]:
@@ -285,7 +302,14 @@ def _writing(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _copy(source: Path, path: Path) -> None:
+def _copy(clip: "Clip", path: Path) -> None:
+    """Write a clip's file to ``path``; what is all zeros becomes a hole again."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    shutil.copyfile(source, temporary)
+    with temporary.open("wb") as file:
+        for chunk in clip.chunks():
+            if chunk == bytes(len(chunk)):
+                file.seek(len(chunk), os.SEEK_CUR)
+            else:
+                file.write(chunk)
+        file.truncate(clip.size)
     temporary.replace(path)

@@ -55,12 +55,17 @@ class _Told:
     def making(self, clip: Clip | None, done: int, total: int) -> None:
         self._bar.update(self._making, total=total, completed=done, visible=done < total)
 
-    def planned(self, requirements: int, cost: Cost) -> None:
+    def planned(self, requirements: int, cost: Cost, searches: Cost) -> None:
         self._console.print(
             f"planned: {plural(requirements, 'requirement')} by "
             f"{plural(cost.requests, 'request')}, {cost.audio_s / 60:.1f} audio minutes, "
             f"{size(cost.upload_bytes)} to upload"
         )
+        if searches.requests:
+            self._console.print(
+                f"and by searches: at most {plural(searches.requests, 'request')}, "
+                f"{searches.audio_s / 60:.1f} audio minutes, {size(searches.upload_bytes)}"
+            )
         self._requests = cost.requests
         self._bar.update(self._sending, total=cost.requests, visible=True)
 

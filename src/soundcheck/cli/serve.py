@@ -1,7 +1,7 @@
 """``soundcheck serve``: the bundled reference deployment, for people and other programs."""
 
 import os
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -15,6 +15,8 @@ EXAMPLES = """
 `soundcheck serve --dialect vllm --api-key-env STT_KEY`: as vLLM speaks, with a key
 
 `soundcheck serve --fault refuses-webm --fault no-usage`: with two defects
+
+`soundcheck serve --max-file 1000000`: refuses larger uploads
 
 `soundcheck serve --list-faults`: every defect and every harmless variation
 
@@ -45,14 +47,33 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Recognizer processes. Default: cores.")
     ] = None,
+    max_file: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="BYTES", help="Size limit of an upload. Default: 26214400."),
+    ] = None,
+    limit_counts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="What the limit counts: file, part (the file with its headers) or request "
+            "(the whole body). Default: as the dialect has it.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the reference deployment: an OpenAI-compatible speech-to-text API on this machine."""
     if list_faults:
         _list_faults()
         return
-    from soundcheck.reference.settings import Settings
+    from soundcheck.reference.settings import Counts, Settings
 
-    settings = Settings(dialect, _key(api_key_env), tuple(fault or ()), workers)
+    settings = Settings(
+        dialect,
+        _key(api_key_env),
+        tuple(fault or ()),
+        workers,
+        max_file,
+        cast(Counts | None, limit_counts),  # checked by Settings
+    )
     from soundcheck.reference import server
 
     listener = server.listen(host, port)

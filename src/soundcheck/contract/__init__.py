@@ -2,13 +2,15 @@
 
 from soundcheck.contract.answer import Answer, Answers, member, shown
 from soundcheck.contract.deployment import Deployment
-from soundcheck.contract.probe import Lane, Probe, get, transcription
+from soundcheck.contract.probe import Lane, Probe, Wire, get, transcription
 from soundcheck.contract.requirement import (
+    Budget,
     Case,
     Requirement,
     cases,
     probes,
     requirement,
+    search,
 )
 from soundcheck.contract.schema import conforms
 from soundcheck.contract.verdict import MAY, MUST, SHOULD, NotObserved, Untestable, Verdict
@@ -20,6 +22,7 @@ __all__ = [
     "SHOULD",
     "Answer",
     "Answers",
+    "Budget",
     "Case",
     "Deployment",
     "Lane",
@@ -28,6 +31,7 @@ __all__ = [
     "Requirement",
     "Untestable",
     "Verdict",
+    "Wire",
     "cases",
     "conforms",
     "get",
@@ -35,6 +39,7 @@ __all__ = [
     "normalised",
     "probes",
     "requirement",
+    "search",
     "shown",
     "transcription",
     "word_error_rate",

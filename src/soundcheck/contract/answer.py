@@ -1,14 +1,14 @@
 """Answers: exchanges as judges read them, with failures that explain themselves."""
 
-import json
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from soundcheck.audio import Clip
-from soundcheck.contract.verdict import NotObserved
+from soundcheck.contract.strict_json import shown as shown
+from soundcheck.contract.strict_json import strict_json
+from soundcheck.contract.verdict import NotObserved, Untestable
 from soundcheck.http.exchange import Exchange, Response
 
 EXCERPT = 200
@@ -91,14 +91,7 @@ class Answer:
     def json(self) -> Any:
         """Return the body as strict JSON: UTF-8, no NaN or Infinity, no duplicate member."""
         try:
-            return json.loads(
-                self.decoded(),
-                parse_int=_integer,
-                parse_constant=_refuse_constant,
-                object_pairs_hook=_unique,
-            )
-        except RecursionError:
-            raise AssertionError(f"the JSON is nested too deeply: {self.excerpt}") from None
+            return strict_json(self.decoded())
         except ValueError as error:
             raise AssertionError(f"the body is not strict JSON: {error}; {self.excerpt}") from None
 
@@ -140,19 +133,26 @@ class Answer:
 
 
 class Answers(Mapping[str, Answer]):
-    """The answers to a judge's probes, by name, also as attributes."""
+    """The answers to a judge's probes, by name, also as attributes.
 
-    def __init__(self, answers: Mapping[str, Answer]) -> None:
+    One that says nothing about the deployment stands as the reason for that, and raises
+    ``Untestable`` when it is read: until then a judge may have found what it looks for.
+    """
+
+    def __init__(self, answers: Mapping[str, Answer | Untestable]) -> None:
         self._answers = dict(answers)
 
     def __getitem__(self, name: str) -> Answer:
         """Return the answer to the probe called ``name``."""
-        return self._answers[name]
+        answer = self._answers[name]
+        if isinstance(answer, Untestable):
+            raise answer
+        return answer
 
     def __getattr__(self, name: str) -> Answer:
         """Return the answer to the probe called ``name``."""
         try:
-            return self._answers[name]
+            return self[name]
         except KeyError:
             raise AttributeError(f"no probe is called {name!r}") from None
 
@@ -163,23 +163,6 @@ class Answers(Mapping[str, Answer]):
     def __len__(self) -> int:
         """Return the number of answers."""
         return len(self._answers)
-
-
-def _integer(digits: str) -> int | float:
-    """Read a whole number: one that no double holds becomes infinite, as 1e999 does."""
-    return int(digits) if len(digits) <= 300 else float(digits[:400])
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"the member {shown(twice)} occurs twice")
-    return members
 
 
 def member(body: Mapping[str, Any], name: str) -> str:
@@ -205,18 +188,3 @@ def times(items: list[dict[str, Any]], kind: str) -> list[tuple[float, float]]:
         except AssertionError as error:
             raise AssertionError(f"{kind} {index}: {error}") from None
     return found
-
-
-def shown(value: object, limit: int = 80) -> str:
-    """Return a JSON value as it was sent, shortened: for messages about what is wrong with it."""
-    text = ""
-    for piece in json.JSONEncoder(ensure_ascii=False).iterencode(_cut(value, limit)):
-        text += piece  # piece by piece, since the value may be huge or nested deeply
-        if len(text) > limit:
-            text = text[: limit - 1] + "…"
-            break
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # halves of surrogate pairs
-
-
-def _cut(value: object, limit: int) -> object:
-    return value[: limit + 1] if isinstance(value, str) else value

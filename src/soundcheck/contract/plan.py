@@ -71,6 +71,22 @@ def plan_entry(
     return replace(entry, model=model, probes={name: p.on(model) for name, p in probes.items()})
 
 
+def gathered(entries: Iterable[Entry]) -> list[Entry]:
+    """Return ``entries`` with every planned request that has a mistake given to the aggregates."""
+    planned = list(entries)
+    mistaken = {
+        f"{probe.mistake} ({probe.digest[:4]})": probe
+        for probe in distinct(planned).values()
+        if probe.mistake
+    }
+    return [
+        replace(entry, probes=mistaken | entry.probes)
+        if entry.requirement.aggregate and entry.probes is not None
+        else entry
+        for entry in planned
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Requests, seconds of audio and bytes uploaded."""
@@ -101,6 +117,16 @@ def distinct(entries: Iterable[Entry]) -> dict[str, Probe]:
     found = {probe.digest: probe for entry in entries for probe in (entry.probes or {}).values()}
     lanes = list(Lane)
     return dict(sorted(found.items(), key=lambda item: lanes.index(item[1].lane)))
+
+
+def cost_of_searches(entries: Iterable[Entry]) -> Cost:
+    """Return the most that the searches among ``entries`` may cost."""
+    total = Cost()
+    for entry in entries:
+        budget = entry.requirement.search
+        if budget is not None and entry.probes is not None:
+            total = total.plus(budget.requests, budget.audio_s, budget.upload_bytes)
+    return total
 
 
 def cost_of(probes: Iterable[Probe], clip_cost: Callable[[str], tuple[float, int]]) -> Cost:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import quote
 
@@ -15,31 +15,52 @@ MODEL = "{model}"
 
 
 class Lane(StrEnum):
-    """When and beside what a probe is sent, in the order of sending."""
+    """When and beside what a probe is sent, in the order of sending.
+
+    Shared probes run side by side. Exclusive ones (large bodies, timing) run one at a time, and so
+    do hostile ones, between which a heartbeat tells whether the deployment is still there.
+    """
 
     PREFLIGHT = "preflight"
     SHARED = "shared"
     EXCLUSIVE = "exclusive"
+    HOSTILE = "hostile"
+
+
+class Wire(StrEnum):
+    """How a request goes onto the wire: by an ordinary client, or as the raw sender can do it."""
+
+    ORDINARY = "ordinary"
+    EXPECT = "expect-continue"
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A request to make: its digest is its identity.
 
-    ``repeat`` tells apart probes that are meant to send the same request again.
+    The content is a form of ``parts``, or the text ``body``. ``repeat`` tells apart probes that
+    are meant to send the same request again. Not part of the identity are the ``lane``, the
+    ``patience`` (seconds that the answer may take; ``None``: the run's own timeout) and the
+    ``mistake``, which says in reports what is wrong with a request that a deployment must refuse.
     """
 
     method: str = "POST"
     path: str = "/audio/transcriptions"
     headers: Headers = ()
     parts: tuple[Part, ...] = ()
-    lane: Lane = Lane.SHARED
+    body: str = ""
+    wire: Wire = Wire.ORDINARY
     repeat: int = 0
+    lane: Lane = field(default=Lane.SHARED, compare=False)
+    patience: float | None = field(default=None, compare=False)
+    mistake: str = field(default="", compare=False)
 
     @property
     def digest(self) -> str:
         """Return 16 hex digits that identify the request."""
-        identity = {key: value for key, value in asdict(self).items() if key != "lane"}
+        identity = asdict(self)
+        for name in ("lane", "patience", "mistake"):
+            del identity[name]
         identity["kinds"] = [type(part).__name__ for part in self.parts]
         canonical = json.dumps(identity, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
@@ -48,6 +69,12 @@ class Probe:
     def clips(self) -> tuple[str, ...]:
         """Return the names of the clips that it uploads."""
         return tuple(part.clip for part in self.parts if isinstance(part, File))
+
+    @property
+    def told(self) -> str:
+        """Return what the request is, in a few words."""
+        clips = ", ".join(self.clips)
+        return self.mistake or " ".join(filter(None, (self.method, self.path, clips)))
 
     def on(self, model: str) -> "Probe":
         """Return the probe with ``model`` in the place of the model under test."""
@@ -69,7 +96,11 @@ def transcription(
     model: str | None = MODEL,
     filename: str | None = "",
     content_type: str | None = "",
+    accept: str | None = None,
+    wire: Wire = Wire.ORDINARY,
     lane: Lane = Lane.SHARED,
+    patience: float | None = None,
+    mistake: str = "",
     repeat: int = 0,
     **fields: str | list[str],
 ) -> Probe:
@@ -77,6 +108,7 @@ def transcription(
 
     A list becomes repeated parts named ``NAME[]``, as the official SDK sends it. An empty
     ``filename`` or ``content_type`` stands for the usual one of the clip; ``None`` leaves it out.
+    ``accept`` replaces the usual Accept header; the rest as in :class:`Probe`.
     """
     parts: list[Part] = [] if model is None else [Field("model", model)]
     for name, value in fields.items():
@@ -90,7 +122,15 @@ def transcription(
         if content_type == "":
             content_type = FORMATS[clip.rpartition(".")[2]].media_type
         parts.append(File("file", clip, filename, content_type))
-    return Probe(parts=tuple(parts), lane=lane, repeat=repeat)
+    return Probe(
+        headers=() if accept is None else (("Accept", accept),),
+        parts=tuple(parts),
+        wire=wire,
+        lane=lane,
+        patience=patience,
+        mistake=mistake,
+        repeat=repeat,
+    )
 
 
 NO_FILE = transcription(lane=Lane.PREFLIGHT)

@@ -22,6 +22,7 @@ CAPABILITIES = {
     "diarization": "response_format=diarized_json",
     "logprobs": "include[]=logprobs",
     "token_usage": "usage counted in tokens",
+    "streaming": "stream=true answered by an event stream",
 }
 
 _LEVELS = ("MUST", "SHOULD", "MAY")
@@ -34,6 +35,19 @@ _SCHEMA: dict[str, Any] = {
         "requirements": {"enum": ["openai", "vllm", "privatemode"]},
         "dialect": {"enum": ["openai", "vllm"]},
         "levels": {"type": "object", "additionalProperties": {"enum": list(_LEVELS)}},
+        "limits": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "accepted_bytes": {"type": "integer", "minimum": 2**20, "maximum": 2**28},
+                "refused_bytes": {
+                    "anyOf": [
+                        {"type": "integer", "minimum": 2**20, "maximum": 2**28},
+                        {"const": "none"},
+                    ]
+                },
+            },
+        },
         "models": {
             "type": "object",
             "additionalProperties": {
@@ -54,6 +68,21 @@ class ProfileError(SoundcheckError):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """File sizes in bytes: every file up to ``accepted`` passes, every one from ``refused`` on not.
+
+    ``refused`` is ``None`` where no limit is claimed to be enforced (``refused_bytes = "none"``).
+    """
+
+    accepted: int
+    refused: int | None
+
+
+DOCUMENTED = Limits(accepted=25_000_000, refused=25 * 2**20 + 1)
+"""What "25 MB" leaves open: it may mean either number of bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """What a deployment claims.
 
@@ -67,6 +96,7 @@ class Profile:
     dialect: str
     models: dict[str, frozenset[str]] = field(default_factory=dict)
     levels: dict[str, Level] = field(default_factory=dict)
+    limits: Limits = DOCUMENTED
 
     def claims(self, model: str) -> frozenset[str]:
         """Return the capabilities claimed for ``model``; none when no pattern matches."""
@@ -103,7 +133,21 @@ def load_profile(reference: str) -> Profile:
             for pattern, claim in document.get("models", {}).items()
         },
         levels=dict(document.get("levels", {})),
+        limits=_limits(path, document.get("limits", {})),
     )
+
+
+def _limits(path: Path, table: dict[str, Any]) -> Limits:
+    accepted = table.get("accepted_bytes", DOCUMENTED.accepted)
+    refused = table.get("refused_bytes", DOCUMENTED.refused)
+    if refused == "none":
+        return Limits(accepted, None)
+    if refused <= accepted:
+        raise ProfileError(
+            f"{path}: limits: refused_bytes ({refused}) must be more than accepted_bytes "
+            f'({accepted}), or "none"'
+        )
+    return Limits(accepted, refused)
 
 
 def _folder() -> Path:
@@ -140,7 +184,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         return document
     parent = _read(_find(document.pop("extends"), path.parent), (*seen, path))
     merged = parent | document
-    for table in ("models", "levels"):
+    for table in ("models", "levels", "limits"):
         own = document.get(table, {})
         inherited = {key: value for key, value in parent.get(table, {}).items() if key not in own}
         merged[table] = own | inherited

@@ -36,8 +36,21 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """The most that a search may ask beside its probes: requests, seconds of audio, bytes."""
+
+    requests: int = 0
+    audio_s: float = 0.0
+    upload_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Requirement:
-    """One sentence that a deployment must, should or may keep, and how it is judged."""
+    """One sentence that a deployment must, should or may keep, and how it is judged.
+
+    ``aggregate`` ones read, beside their own probes, every planned request that has a mistake in
+    it; a ``search`` is the budget of a judge that chooses its next request by the last answer.
+    """
 
     id: str
     level: Level
@@ -50,6 +63,8 @@ class Requirement:
     draft: tuple[str, ...]
     test: str
     cases: tuple[Case, ...] = ()
+    aggregate: bool = False
+    search: Budget | None = None
     _probes: ProbeSource = field(default=dict, repr=False)
 
     @property
@@ -74,13 +89,15 @@ def requirement(
     needs: Iterable[str] = (),
     effort: Effort = "quick",
     draft: Iterable[str] = (),
+    aggregate: bool = False,
 ) -> Callable[[Judge], Judge]:
     """Make a test the judge of the requirement ``identifier`` (``area/words-of-the-rule``).
 
     ``source`` says where the rule is written; ``killed_by`` names the faults of the reference that
     fail it; ``profiles`` are the built-in contracts it belongs to; ``needs`` the capabilities
-    without which it is not applicable; ``draft`` its numbers in the first catalogue. Raises
-    ``ValueError`` for an identifier of another form or a test without a docstring.
+    without which it is not applicable; ``draft`` its numbers in the first catalogue;
+    ``aggregate`` as in :class:`Requirement`. Raises ``ValueError`` for an identifier of another
+    form or a test without a docstring.
     """
 
     def decorate(judge: Judge) -> Judge:
@@ -102,6 +119,8 @@ def requirement(
             draft=tuple(draft),
             test=f"{source_file.parent.name}/{source_file.name}::{judge.__name__}",
             cases=getattr(judge, "__cases__", ()),
+            aggregate=aggregate,
+            search=getattr(judge, "__search__", None),
             _probes=getattr(judge, "__probes__", dict),
         )
         return judge
@@ -125,6 +144,16 @@ def probes(source: ProbeSource | None = None, **fixed: Probe) -> Callable[[Judge
 
     def decorate(judge: Judge) -> Judge:
         judge.__probes__ = source or (lambda: fixed)  # type: ignore[attr-defined]
+        return judge
+
+    return decorate
+
+
+def search(budget: Budget) -> Callable[[Judge], Judge]:
+    """Let a judge ask on by the fixture ``ask``, within ``budget``: each request by the answers."""
+
+    def decorate(judge: Judge) -> Judge:
+        judge.__search__ = budget  # type: ignore[attr-defined]
         return judge
 
     return decorate

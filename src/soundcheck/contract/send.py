@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,13 @@ from filelock import FileLock
 
 from soundcheck.audio import Library
 from soundcheck.contract.answer import Answer
-from soundcheck.contract.probe import Lane, Probe
+from soundcheck.contract.heartbeat import Heartbeat
+from soundcheck.contract.probe import Lane, Probe, Wire
+from soundcheck.contract.uploaded import description, uploaded
+from soundcheck.contract.verdict import Untestable
 from soundcheck.http.client import Client
-from soundcheck.http.exchange import Exchange
-from soundcheck.http.multipart import Field, Part, encode
+from soundcheck.http.exchange import Exchange, Headers
+from soundcheck.http.multipart import Body, Content, Field, Part, encode
 from soundcheck.http.store import Store
 
 ATTEMPTS = 3
@@ -41,6 +44,20 @@ class Sender:
         self._locks = locks
         self._jobs = jobs
         self._stopped = threading.Event()
+        self._heart = Heartbeat(self._send, self._stopped.wait)
+
+    @property
+    def silence(self) -> str:
+        """Return what the deployment stopped answering after, ``""`` while it answers."""
+        return self._heart.stopped_after
+
+    def examined(self, model: str) -> None:
+        """Take the model under test: heartbeats ask it."""
+        self._heart.model = model
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._client.close()
 
     def recorded(self, probe: Probe) -> bool:
         """Tell whether the answer to ``probe`` is already in the run folder."""
@@ -48,10 +65,8 @@ class Sender:
 
     def answer(self, probe: Probe, *, timeout: float | None = None) -> Answer:
         """Return the answer to ``probe``, sending it if nobody has yet."""
-        return Answer(
-            exchange=self._fetch(probe, timeout),
-            clip=self._library.clip(probe.clips[0]) if probe.clips else None,
-        )
+        exchange = self._fetch(probe, timeout)
+        return Answer(exchange, uploaded(exchange))
 
     def send_all(self, probes: Iterable[Probe], progress: Callable[[Probe], None]) -> None:
         """Send ``probes`` (in lane order); ``progress`` is told of each one done.
@@ -70,7 +85,8 @@ class Sender:
         try:
             futures: dict[Future[Any], Probe] = {pool.submit(self._fetch, p): p for p in probes}
             for future in _as_done(futures):
-                future.result()
+                with suppress(Untestable):  # told to whoever judges by it
+                    future.result()
                 progress(futures[future])
         except BaseException:
             self._stopped.set()
@@ -87,7 +103,12 @@ class Sender:
             recorded = self._store.load(probe.digest)
             if recorded is not None:  # another process was faster
                 return recorded
-            return self._send(probe, timeout)
+            if self._heart.stopped_after:
+                raise Untestable(self._heart.stopped_after)
+            exchange = self._send(probe, timeout)
+            if not self._stopped.is_set():
+                self._heart.after(probe, exchange)
+            return exchange
 
     @contextmanager
     def _turn(self, probe: Probe) -> Iterator[None]:
@@ -100,58 +121,68 @@ class Sender:
             with FileLock(self._locks / "serial"), FileLock(own):
                 yield
 
-    def _send(self, probe: Probe, timeout: float | None) -> Exchange:
-        body, headers, parts = None, probe.headers, []
-        if probe.parts:
-            payloads = []
-            for part in probe.parts:
-                payload, description = self._payload(part)
-                payloads.append((part, payload))
-                parts.append(description)
-            body, content_type = encode(payloads)
-            headers = (("Content-Type", content_type), *headers)
+    def _send(self, probe: Probe, timeout: float | None = None) -> Exchange:
+        body, headers, parts = self._body(probe)
+        limit = min(timeout or self._client.timeout, probe.patience or self._client.timeout)
+        # What a large or hostile request did to a connection is evidence, not a fault of the way.
+        patient = probe.lane in (Lane.PREFLIGHT, Lane.SHARED)
         for attempt in range(1, ATTEMPTS + 1):
-            exchange = self._client.send(
-                probe.method,
-                probe.path,
-                headers=headers,
-                body=body,
-                parts=tuple(parts),
-                digest=probe.digest,
-                lane=probe.lane.value,
-                timeout=timeout,
-            )
-            pause = _pause_before_retry(exchange, attempt)
+            if probe.wire is Wire.EXPECT and isinstance(body, Body):
+                exchange = self._client.raw.expecting(
+                    probe.path,
+                    headers=probe.headers,
+                    body=body,
+                    parts=parts,
+                    digest=probe.digest,
+                    lane=probe.lane.value,
+                    timeout=limit,
+                )
+            else:
+                exchange = self._client.send(
+                    probe.method,
+                    probe.path,
+                    headers=headers,
+                    body=body,
+                    parts=parts,
+                    digest=probe.digest,
+                    lane=probe.lane.value,
+                    timeout=limit,
+                )
+            pause = _pause_before_retry(exchange, attempt, resets=patient)
             if pause is None or attempt == ATTEMPTS or self._stopped.wait(pause):
                 break
         if self._stopped.is_set():  # cut off by us, not by the deployment: no evidence
             return exchange
         return self._store.write(replace(exchange, attempts=attempt))
 
-    def _payload(self, part: Part) -> tuple[bytes, dict[str, Any]]:
+    def _body(self, probe: Probe) -> tuple[bytes | Body, Headers, tuple[dict[str, Any], ...]]:
+        """Return the content of a request, its headers, and what its parts are."""
+        if not probe.parts:
+            return probe.body.encode(), probe.headers, ()
+        contents = [self._content(part) for part in probe.parts]
+        form = encode(
+            (part, content) for part, (content, _) in zip(probe.parts, contents, strict=True)
+        )
+        headers = (("Content-Type", form.content_type), *probe.headers)
+        return form, headers, tuple(recorded for _, recorded in contents)
+
+    def _content(self, part: Part) -> tuple[Content, dict[str, Any]]:
         if isinstance(part, Field):
-            return part.value.encode(), {"name": part.name, "value": part.value}
+            return Content(part.value.encode()), {"name": part.name, "value": part.value}
         clip = self._library.clip(part.clip)
-        description = {
-            "name": part.name,
-            "filename": part.filename,
-            "content_type": part.content_type,
-            "clip": clip.name,
-            "sha256": clip.sha256,
-            "size": clip.size,
-            "duration_s": clip.duration,
-        }
-        return clip.read(), description
+        content = Content(path=clip.path, size=clip.size, sha256=clip.sha256)
+        return content, description(part, clip)
 
 
-def _pause_before_retry(exchange: Exchange, attempt: int) -> float | None:
+def _pause_before_retry(exchange: Exchange, attempt: int, *, resets: bool) -> float | None:
     """Return the seconds to wait before the same request again, ``None`` where it was answered.
 
-    A reset connection is tried again, and so are 429 (the one refusal that OpenAI's document
-    lists) and 503, after the time that Retry-After names (RFC 9110, section 10.2.3).
+    A reset connection is tried again where ``resets`` says so, and so are 429 (the one refusal
+    that OpenAI's document lists) and 503, after the time that Retry-After names (RFC 9110,
+    section 10.2.3).
     """
     if exchange.error is not None:
-        return 0.1 * attempt if exchange.error.kind == "reset" else None
+        return 0.1 * attempt if resets and exchange.error.kind == "reset" else None
     if exchange.response is None or exchange.response.status not in (429, 503):
         return None
     named = dict(exchange.response.headers).get("retry-after", "")

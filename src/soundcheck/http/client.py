@@ -22,17 +22,12 @@ from soundcheck.http.exchange import (
     Timing,
     TransportError,
 )
+from soundcheck.http.limits import CONNECT_TIMEOUT, KEPT_OF_ENDLESS, MAX_BODY, MAX_CHUNKS
+from soundcheck.http.multipart import Body
+from soundcheck.http.raw import RawSender
 
-MAX_BODY = 16 * 2**20
-"""Bytes of an answer after which reading stops: no transcript of an hour comes near it."""
-
-MAX_CHUNKS = 100_000
-"""Pieces of an answer after which reading stops, whatever their size."""
-
-KEPT_OF_ENDLESS = 64 * 2**10
-"""Bytes kept of an answer that was given up on for its size."""
-
-CONNECT_TIMEOUT = 10.0
+LARGE = 2**20
+"""Bytes of a form above which it is not held in memory."""
 
 
 class Client:
@@ -62,6 +57,7 @@ class Client:
         self._lines: list[_Line] = []
         self._own = threading.local()
         self._closed = False
+        self.raw = RawSender(self.base_url, self._headers, self._tls, lambda: self._closed)
 
     def __enter__(self) -> Self:
         """Return the client, to be closed at the end of the block."""
@@ -100,7 +96,7 @@ class Client:
         path: str,
         *,
         headers: Headers = (),
-        body: bytes | None = None,
+        body: bytes | Body = b"",
         parts: tuple[dict[str, Any], ...] = (),
         digest: str = "",
         lane: str = "shared",
@@ -108,11 +104,20 @@ class Client:
     ) -> Exchange:
         """Send one request and return the exchange; faults of the transport are recorded in it.
 
-        ``path`` is appended to the base URL; ``timeout`` (seconds) replaces the client's own.
+        ``path`` is appended to the base URL; ``timeout`` (seconds) replaces the client's own. A
+        form larger than ``LARGE`` is read from its files while it is sent.
         """
         line = self._line()
+        content: bytes | _Counted | None = None
+        length = 0
+        if isinstance(body, Body) and body.length > LARGE:
+            content, length = _Counted(body), body.length
+            headers = (*headers, ("Content-Length", str(length)))
+        elif body:
+            content = body.read() if isinstance(body, Body) else body
+            length = len(content)
         request = line.http.build_request(
-            method, self.base_url + path, headers=list(headers), content=body
+            method, self.base_url + path, headers=list(headers), content=content
         )
         recording = _Recording(time.perf_counter, timeout or self.timeout, line)
         error = recording.fill(request)
@@ -126,12 +131,27 @@ class Client:
                 url=str(request.url),
                 headers=tuple((name.lower(), value) for name, value in request.headers.items()),
                 parts=parts,
-                body_bytes=len(body or b""),
+                body_bytes=length,
+                sent_bytes=content.sent if isinstance(content, _Counted) else None,
+                body=body.decode("utf-8", "replace") if isinstance(body, bytes) else "",
             ),
             response=recording.response(),
             timing=Timing(recording.sent, recording.headers, recording.elapsed()),
             error=error,
         )
+
+
+class _Counted:
+    """A body that knows how much of it was taken, to be iterated once."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self.sent = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._body:
+            yield piece
+            self.sent += len(piece)
 
 
 class _Line:

@@ -15,13 +15,19 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class SentRequest:
-    """The request as it went out; ``parts`` describe clips by name, digest and size."""
+    """The request as it went out; ``parts`` describe clips by name, digest and size.
+
+    ``sent_bytes`` of the ``body_bytes`` had been handed to the network when the answer came;
+    ``None`` where that was not counted. ``body`` is a content that is no form.
+    """
 
     method: str
     url: str
     headers: Headers
     parts: tuple[dict[str, Any], ...]
     body_bytes: int
+    sent_bytes: int | None = None
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,7 @@ class Response:
     """The answer: ``chunks`` are (arrival time, length) pairs that cover ``body`` in order.
 
     Their lengths are those received: redaction may have changed that of ``body`` since.
+    ``interim`` are the (status, arrival time) of answers before the final one, such as 100.
     """
 
     status: int
@@ -36,6 +43,7 @@ class Response:
     headers: Headers
     body: bytes
     chunks: tuple[tuple[float, int], ...]
+    interim: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,7 @@ class Exchange:
                     "headers": _pairs(response["headers"]),
                     "body": _body_from_json(response["body"]),
                     "chunks": tuple((at, size) for at, size in response["chunks"]),
+                    "interim": tuple((status, at) for status, at in response.get("interim", ())),
                 }
             ),
             timing=Timing(**document["timing"]),

@@ -1,8 +1,9 @@
 """Multipart form bodies (RFC 7578) whose parts keep their order, names and types as given."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 
@@ -31,25 +32,86 @@ Part: TypeAlias = Field | File
 
 BOUNDARY_PREFIX = "soundcheck-"
 
+PIECE = 2**18
+"""Bytes of a file that are read and sent at a time."""
 
-def encode(parts: Iterable[tuple[Part, bytes]]) -> tuple[bytes, str]:
-    """Return the body and its ``Content-Type`` for ``parts``, each with its payload in bytes.
 
-    The boundary is derived from the payloads, so equal forms have equal bytes and no payload can
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a part carries: ``data``, or the file at ``path`` of ``size`` bytes and this digest."""
+
+    data: bytes = b""
+    path: Path | None = None
+    size: int = 0
+    sha256: str = ""
+
+    @property
+    def length(self) -> int:
+        """Return the number of bytes."""
+        return len(self.data) if self.path is None else self.size
+
+    @property
+    def digest(self) -> bytes:
+        """Return what identifies the bytes."""
+        return self.data if self.path is None else self.sha256.encode()
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes, a file's piece by piece."""
+        if self.path is None:
+            yield self.data
+            return
+        with self.path.open("rb") as file:
+            while piece := file.read(PIECE):
+                yield piece
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An encoded form: its ``length`` in bytes is known before a file of it is read."""
+
+    content_type: str
+    length: int
+    _contents: tuple[Content, ...]
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the bytes, large files piece by piece; each time from the start."""
+        for content in self._contents:
+            yield from content.pieces()
+
+    def read(self) -> bytes:
+        """Return all bytes."""
+        return b"".join(self)
+
+
+def encode(parts: Iterable[tuple[Part, Content]]) -> Body:
+    """Return the body for ``parts``, each with what it carries.
+
+    The boundary is derived from the contents, so equal forms have equal bytes and no payload can
     be prepared to contain it.
     """
-    prepared = [(_head(part), payload) for part, payload in parts]
+    prepared = [(_head(part), content) for part, content in parts]
     digest = hashlib.sha256()
-    for head, payload in prepared:
-        digest.update(len(payload).to_bytes(8, "big") + head)
-        digest.update(payload)
+    for head, content in prepared:
+        digest.update(content.length.to_bytes(8, "big") + head)
+        digest.update(content.digest)
     boundary = BOUNDARY_PREFIX + digest.hexdigest()[:32]
     delimiter = b"--" + boundary.encode()
-    pieces: list[bytes] = []
-    for head, payload in prepared:
-        pieces += [delimiter, b"\r\n", head, b"\r\n\r\n", payload, b"\r\n"]
-    pieces += [delimiter, b"--\r\n"]
-    return b"".join(pieces), f"multipart/form-data; boundary={boundary}"
+    contents: list[Content] = []
+    lead = delimiter
+    for head, content in prepared:
+        contents += [Content(lead + b"\r\n" + head + b"\r\n\r\n"), content]
+        lead = b"\r\n" + delimiter
+    contents.append(Content(lead + b"--\r\n"))
+    return Body(
+        f"multipart/form-data; boundary={boundary}",
+        sum(content.length for content in contents),
+        tuple(contents),
+    )
+
+
+def head_bytes(part: Part) -> int:
+    """Return the size of a part's headers, with the empty line that ends them."""
+    return len(_head(part)) + len(b"\r\n\r\n")
 
 
 def _head(part: Part) -> bytes:

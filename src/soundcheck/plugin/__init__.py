@@ -1,6 +1,6 @@
 """The pytest plugin: ``pytest conformance --stt-url URL`` judges a deployment.
 
-Without ``--stt-url`` it does nothing but keep the suites' own fixtures known.
+Without ``--stt-url`` (or ``--stt-replay``) it does nothing but keep the suites' own fixtures known.
 """
 
 from pathlib import Path
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from soundcheck.contract import Answers, Case, Deployment
+    from collections.abc import Callable
+
+    from soundcheck.contract import Answer, Answers, Case, Deployment, Probe
 
 SESSION = "soundcheck-session"
 """The name under which a running :class:`~soundcheck.plugin.session.Session` is registered."""
@@ -24,13 +26,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--stt-profile",
         metavar="NAME|FILE",
-        default="openai",
-        help="what the deployment claims: openai, vllm, privatemode or a .toml file",
+        default="",
+        help="what the deployment claims: openai (default), vllm, privatemode or a .toml file",
     )
     add("--stt-api-key-env", metavar="VARIABLE", help="environment variable that holds the key")
     add("--stt-out", metavar="DIR", help="run folder for run.json, exchanges and reports")
     add("--stt-jobs", metavar="N", type=int, default=4, help="requests at a time (default 4)")
-    add("--stt-effort", choices=["quick", "full", "deep"], default="quick")
+    add("--stt-effort", choices=["quick", "full", "deep"], default="")
+    add("--stt-replay", metavar="RUN", help="judge this run folder again; nothing is sent")
     add("--stt-only", metavar="ID|AREA", action="append", default=[])
     add("--stt-without", metavar="ID|AREA", action="append", default=[])
     add("--stt-timeout", metavar="S", type=float, default=120.0, help="seconds per exchange")
@@ -38,15 +41,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start a session when a target is given."""
-    url = config.getoption("--stt-url")
-    if not url or config.pluginmanager.has_plugin(SESSION):
+    url, replay = config.getoption("--stt-url"), config.getoption("--stt-replay")
+    if not (url or replay) or config.pluginmanager.has_plugin(SESSION):
         return
+    if url and replay:
+        raise pytest.UsageError("--stt-replay judges a recorded run; leave out --stt-url")
     from soundcheck.errors import SoundcheckError
-    from soundcheck.plugin.session import WORKER_INPUT, Options, Session
+    from soundcheck.plugin.options import Options
+    from soundcheck.plugin.session import WORKER_INPUT, Session
 
     try:
         options = Options(
-            base_url=url,
+            base_url=url or "",
             model=config.getoption("--stt-model"),
             profile=config.getoption("--stt-profile"),
             api_key_env=config.getoption("--stt-api-key-env"),
@@ -56,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
             only=tuple(config.getoption("--stt-only")),
             without=tuple(config.getoption("--stt-without")),
             timeout=config.getoption("--stt-timeout"),
+            replay=Path(replay) if replay else None,
         )
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         if worker is not None:
@@ -88,6 +95,20 @@ def answers(request: pytest.FixtureRequest) -> "Answers":
     """Return the deployment's answers to the probes of the requirement."""
     found: Answers = _session(request).answers(request.node)
     return found
+
+
+@pytest.fixture
+def ask(request: pytest.FixtureRequest) -> "Callable[[Probe], Answer]":
+    """Return the function by which a search asks on."""
+    session = _session(request)
+    return lambda probe: session.ask(request.node, probe)
+
+
+@pytest.fixture
+def found(request: pytest.FixtureRequest) -> "Callable[[str], None]":
+    """Return the function that takes a judge's finding, a sentence for the report."""
+    session = _session(request)
+    return lambda sentence: session.found(request.node, sentence)
 
 
 @pytest.fixture

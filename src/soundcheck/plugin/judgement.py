@@ -1,5 +1,7 @@
 """From the outcome of a judge to a result."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from soundcheck.contract.plan import Entry
@@ -28,10 +30,21 @@ def judge(entry: Entry, raised: pytest.ExceptionInfo[BaseException] | None) -> t
 
 
 def result_of(
-    entry: Entry, verdict: Verdict, message: str, duration_s: float, attempts: int
+    entry: Entry,
+    verdict: Verdict,
+    message: str,
+    *,
+    found: Sequence[str],
+    asked: Sequence[str],
+    duration_s: float,
+    attempts: int,
 ) -> Result:
-    """Return the result of one requirement (and case); what no file can hold is escaped."""
+    """Return the result of one requirement (and case); what no file can hold is escaped.
+
+    ``found`` are the judge's findings, ``asked`` the digests of what its search sent.
+    """
     rule = entry.requirement
+    digests = [probe.digest for probe in (entry.probes or {}).values()]
     return Result(
         id=rule.id,
         area=rule.area,
@@ -40,14 +53,19 @@ def result_of(
         rule=rule.rule,
         source=rule.source,
         case=entry.case.id if entry.case else None,
-        message=message.encode("utf-8", "backslashreplace").decode("utf-8"),
+        message=_printable(message),
+        found=_printable("; ".join(found)),
         test=rule.test,
-        exchanges=tuple(dict.fromkeys(p.digest for p in (entry.probes or {}).values())),
+        exchanges=tuple(dict.fromkeys([*digests, *asked])),
         attempts=attempts,
         effort=rule.effort,
         duration_s=round(duration_s, 6),
         draft=rule.draft,
     )
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _reason(text: str) -> str:

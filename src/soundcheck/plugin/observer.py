@@ -18,8 +18,8 @@ class Observer(Protocol):
     def making(self, clip: Clip | None, done: int, total: int) -> None:
         """Take that ``done`` of ``total`` clips are ready."""
 
-    def planned(self, requirements: int, cost: Cost) -> None:
-        """Take what is going to be asked, before any of it is sent."""
+    def planned(self, requirements: int, cost: Cost, searches: Cost) -> None:
+        """Take what is going to be asked, and at most by searches, before any of it is sent."""
 
     def sent(self, probe: Probe) -> None:
         """Take that the answer to ``probe`` is recorded."""
@@ -37,7 +37,7 @@ class Silent:
     def making(self, clip: Clip | None, done: int, total: int) -> None:
         """Say nothing."""
 
-    def planned(self, requirements: int, cost: Cost) -> None:
+    def planned(self, requirements: int, cost: Cost, searches: Cost) -> None:
         """Say nothing."""
 
     def sent(self, probe: Probe) -> None:

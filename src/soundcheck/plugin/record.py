@@ -35,6 +35,7 @@ class Facts:
 
     target: Target
     deployment: Deployment
+    api_key_env: str | None
     effort: str
     reference: bool
     started: datetime
@@ -43,6 +44,7 @@ class Facts:
     spent: plan.Cost
     notes: tuple[str, ...]
     interrupted: bool
+    replay_of: str | None
 
 
 def write_run(out: Path, facts: Facts, results: Sequence[Result]) -> None:
@@ -82,7 +84,7 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
             base_url=facts.target.base_url,
             model=facts.deployment.model,
             profile=profile.name,
-            api_key_env=facts.target.api_key_env,
+            api_key_env=facts.api_key_env,
             reference=facts.reference,
         ),
         profile=profile.name,
@@ -95,6 +97,7 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
         counts=count_requirements(results),
         cost=Costs(planned=_cost(facts.planned), spent=_cost(facts.spent)),
         results=tuple(results),
+        replay_of=facts.replay_of,
     )
 
 

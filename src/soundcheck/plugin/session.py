@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from soundcheck.audio import Library
-from soundcheck.contract.answer import Answers
+from soundcheck.contract.answer import Answer, Answers
 from soundcheck.contract.plan import (
     Cost,
     Entry,
     Selection,
     cost_of,
+    cost_of_searches,
     cost_of_sent,
     distinct,
+    gathered,
     plan_entry,
 )
 from soundcheck.contract.preflight import examine
@@ -26,46 +28,28 @@ from soundcheck.contract.probe import PREFLIGHT, TRIAL, Probe
 from soundcheck.contract.profile import Profile, load_profile
 from soundcheck.contract.requirement import requirement_of
 from soundcheck.contract.send import Sender
+from soundcheck.contract.source import Recording, Source
 from soundcheck.contract.target import Target
 from soundcheck.contract.verdict import Untestable, Verdict
 from soundcheck.errors import SoundcheckError
 from soundcheck.http.client import Client
 from soundcheck.http.exchange import Exchange
 from soundcheck.http.store import Store
-from soundcheck.plugin import folder
+from soundcheck.plugin import folder, replay
 from soundcheck.plugin.judgement import judge, result_of
 from soundcheck.plugin.observer import Observer, Silent
+from soundcheck.plugin.options import EFFORT, PROFILE, Options
 from soundcheck.plugin.record import Facts, told, write_run
-from soundcheck.report.run import EXCHANGES, Result
+from soundcheck.report.run import EXCHANGES, Result, Run
 
 ENTRY = pytest.StashKey[Entry]()
 ATTEMPTS = pytest.StashKey[int]()
+FOUND = pytest.StashKey[list[str]]()
+ASKED = pytest.StashKey[list[str]]()
 WORKER_INPUT = "soundcheck_out"
 WORKER_OUTPUT = "soundcheck_planned"
 RESULT = "soundcheck_result"
 """Attribute of a test report under which a result travels, also from xdist's workers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the user asked for; ``out`` is the run folder, made when it is ``None``."""
-
-    base_url: str
-    model: str | None = None
-    profile: str = "openai"
-    api_key_env: str | None = None
-    out: Path | None = None
-    jobs: int = 4
-    effort: str = "quick"
-    only: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
-    timeout: float = 120.0
-    reference: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that nothing could be sent with."""
-        if self.jobs < 1 or self.timeout <= 0:
-            raise SoundcheckError("jobs must be at least 1 and timeout more than 0 seconds")
 
 
 class Session:
@@ -76,7 +60,13 @@ class Session:
     """
 
     def __init__(
-        self, options: Options, profile: Profile, out: Path, observer: Observer | None = None
+        self,
+        options: Options,
+        profile: Profile,
+        out: Path,
+        observer: Observer | None = None,
+        *,
+        copying: bool = False,
     ) -> None:
         self.out = out
         self._options = options
@@ -84,29 +74,46 @@ class Session:
         self._begin = time.perf_counter()
         self._started = datetime.now(UTC)
         self._target = Target(
-            options.base_url, options.model, options.api_key_env, timeout=options.timeout
+            options.base_url,
+            options.model,
+            None if options.replay else options.api_key_env,
+            timeout=options.timeout,
         )
-        self._selection = Selection(options.only, options.without, options.effort)
+        self._effort = options.effort or EFFORT
+        self._selection = Selection(options.only, options.without, self._effort)
         self._library = Library()
-        client = Client(
-            self._target.base_url, headers=self._target.headers, timeout=options.timeout
-        )
-        self._client = client
         self._store = Store(out / EXCHANGES, [self._target.key or ""])
-        self._sender = Sender(client, self._store, self._library, out / folder.LOCKS, options.jobs)
+        self._source = self._open_source()
         self.planned = Cost()
         self._results: list[Result] = []
         self._notes: list[str] = []
+        self._replayed: Run | None = None
         self._interrupted = False
         self.problem: SoundcheckError | None = None
         self.broken = False
         try:
-            self.deployment = examine(self._target, profile, self._sender.answer)
+            if options.replay and copying:
+                self._replayed = replay.copy_exchanges(options.replay, out)
+                self._notes += self._replayed.notes
+            self.deployment = examine(self._target, profile, self._source.answer)
+        except Untestable as error:  # only a recording can lack the answers of the preflight
+            folder.discard(out)
+            raise SoundcheckError(f"{options.replay} cannot be judged again: {error}") from None
         except BaseException:
-            client.close()
+            self._source.close()
             folder.discard(out)
             raise
+        self._source.examined(self.deployment.model)
         self._observer.examined(self.deployment)
+
+    def _open_source(self) -> Source:
+        if self._options.replay is not None:
+            return Recording(self._store)
+        client = Client(
+            self._target.base_url, headers=self._target.headers, timeout=self._options.timeout
+        )
+        locks = self.out / folder.LOCKS
+        return Sender(client, self._store, self._library, locks, self._options.jobs)
 
     @classmethod
     def starting(cls, options: Options, observer: Observer | None = None) -> "Session":
@@ -114,17 +121,21 @@ class Session:
 
         Raises :class:`SoundcheckError` for a profile, folder or target that cannot be used.
         """
-        profile = load_profile(options.profile)
-        return cls(options, profile, folder.prepare(options.out), observer)
+        if options.replay is not None:
+            options = replay.options_of(options.replay, options)
+        profile = load_profile(options.profile or PROFILE)
+        return cls(options, profile, folder.prepare(options.out), observer, copying=True)
 
     @classmethod
     def joining(cls, options: Options, out: Path) -> "Session":
         """Return a worker's session in the run folder of its controller."""
-        return cls(options, load_profile(options.profile), out)
+        if options.replay is not None:
+            options = replay.options_of(options.replay, options)
+        return cls(options, load_profile(options.profile or PROFILE), out)
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._source.close()
 
     # -- collection: the plan ---------------------------------------------------------------------
 
@@ -158,6 +169,11 @@ class Session:
             parameters = getattr(item, "callspec", None)
             found = parameters.params.get("case") if parameters else None
             item.stash[ENTRY] = plan_entry(rule, found, self._selection, self.deployment)
+        planned = [item for item in items if ENTRY in item.stash]
+        for item, entry in zip(
+            planned, gathered(item.stash[ENTRY] for item in planned), strict=True
+        ):
+            item.stash[ENTRY] = entry
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Say in the run that pytest's own selection left requirements out."""
@@ -171,14 +187,18 @@ class Session:
             return
         entries = [item.stash[ENTRY] for item in session.items if ENTRY in item.stash]
         first = [probe.on(self.deployment.model) for probe in (*PREFLIGHT, TRIAL)]
-        asked = {probe.digest: probe for probe in first if self._sender.recorded(probe)}
+        asked = {probe.digest: probe for probe in first if self._source.recorded(probe)}
         probes = asked | distinct(entries)
         try:
-            self.planned = self._price(probes.values())
+            if self._options.replay is not None:
+                return
+            cost = self._price(probes.values())
+            searches = cost_of_searches(entries)
+            self.planned = cost.plus(searches.requests, searches.audio_s, searches.upload_bytes)
             judged = {entry.requirement.id for entry in entries if entry.probes is not None}
-            self._observer.planned(len(judged), self.planned)
+            self._observer.planned(len(judged), cost, searches)
             if not _is_worker(session.config):
-                self._sender.send_all(probes.values(), self._observer.sent)
+                self._source.send_all(probes.values(), self._observer.sent)
         except KeyboardInterrupt:
             self._interrupt(entries)
         except SoundcheckError as error:  # a recipe or the cache is broken: nothing was sent
@@ -202,20 +222,53 @@ class Session:
         )
 
     def _answered(self, entry: Entry) -> bool:
-        return all(map(self._sender.recorded, (entry.probes or {}).values()))
+        return all(map(self._source.recorded, (entry.probes or {}).values()))
 
     # -- judging ----------------------------------------------------------------------------------
 
     def answers(self, item: pytest.Item) -> Answers:
         """Return the answers to the probes of ``item``'s requirement."""
         entry = item.stash[ENTRY]
-        answers = {name: self._sender.answer(probe) for name, probe in (entry.probes or {}).items()}
-        # Kept for the result: reading them back for it would parse every exchange twice.
-        item.stash[ATTEMPTS] = max((a.exchange.attempts for a in answers.values()), default=1)
-        for name, answer in answers.items():
-            if reason := _out_of_reach(answer.exchange):
-                raise Untestable(f"{name}: {reason}")
+        answers: dict[str, Answer | Untestable] = {}
+        attempts = [1]
+        for name, probe in (entry.probes or {}).items():
+            try:
+                answer = self._source.answer(probe)
+            except Untestable as unsent:
+                answers[name] = Untestable(f"{name}: {unsent}")
+                continue
+            # Kept for the result: reading them back for it would parse every exchange twice.
+            attempts.append(answer.exchange.attempts)
+            # To a rule over many requests a 429 is one answer among others, and may be its matter.
+            limited = entry.requirement.aggregate and _is_limited(answer.exchange)
+            reason = None if limited else _out_of_reach(answer.exchange)
+            answers[name] = Untestable(f"{name}: {reason}") if reason else answer
+        item.stash[ATTEMPTS] = max(attempts)
         return Answers(answers)
+
+    def ask(self, item: pytest.Item, probe: Probe) -> Answer:
+        """Return the answer to the next ``probe`` of the search that ``item`` makes.
+
+        Raises ``Untestable`` when the search has used up its requests.
+        """
+        entry = item.stash[ENTRY]
+        budget, asked = entry.requirement.search, item.stash.setdefault(ASKED, [])
+        if budget is None:
+            raise LookupError(f"{entry.requirement.id} asks on without being a search")
+        probe = probe.on(entry.model)
+        if probe.digest not in asked:
+            if len(asked) >= budget.requests:
+                raise Untestable(f"nothing was found in {budget.requests} requests")
+            asked.append(probe.digest)
+        answer = self._source.answer(probe)
+        if reason := _out_of_reach(answer.exchange):
+            raise Untestable(reason)
+        self._observer.sent(probe)
+        return answer
+
+    def found(self, item: pytest.Item, sentence: str) -> None:
+        """Take what a judge found out, whatever its verdict will be."""
+        item.stash.setdefault(FOUND, []).append(sentence)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -241,7 +294,16 @@ class Session:
         if report.when == "teardown":
             return report
         verdict, message = judge(entry, call.excinfo)
-        result = result_of(entry, verdict, message, call.duration, item.stash.get(ATTEMPTS, 1))
+        found, asked = (item.stash.get(key, []) for key in (FOUND, ASKED))
+        result = result_of(
+            entry,
+            verdict,
+            message,
+            found=found,
+            asked=asked,
+            duration_s=call.duration,
+            attempts=item.stash.get(ATTEMPTS, 1),
+        )
         setattr(report, RESULT, asdict(result))
         if verdict in (Verdict.WARN, Verdict.INFO):
             report.outcome, report.longrepr = "passed", None
@@ -292,13 +354,15 @@ class Session:
         facts = Facts(
             target=self._target,
             deployment=self.deployment,
-            effort=self._options.effort,
+            api_key_env=self._options.api_key_env,
+            effort=self._effort,
             reference=self._options.reference,
             started=self._started,
             duration_s=time.perf_counter() - self._begin,
-            planned=self.planned,
-            spent=cost_of_sent(self._store.exchanges()),
-            notes=tuple(self._notes),
+            planned=Cost() if self._options.replay else self.planned,
+            spent=Cost() if self._options.replay else cost_of_sent(self._store.exchanges()),
+            replay_of=replay.told(self._replayed) if self._replayed else None,
+            notes=tuple(filter(None, (self._source.silence, *dict.fromkeys(self._notes)))),
             interrupted=self._interrupted,
         )
         write_run(self.out, facts, self._results)
@@ -314,9 +378,13 @@ def _out_of_reach(exchange: Exchange) -> str | None:
     """Return why an exchange says nothing of the deployment's conformance, if so."""
     if exchange.error is not None and exchange.error.kind == "refused":
         return "the deployment could not be reached any more"
-    if exchange.response is not None and exchange.response.status == 429:
+    if _is_limited(exchange):
         return f"the deployment answered 429 (too many requests) to {exchange.attempts} attempts"
     return None
+
+
+def _is_limited(exchange: Exchange) -> bool:
+    return exchange.response is not None and exchange.response.status == 429
 
 
 def _check_names(names: Iterable[str], items: Iterable[pytest.Item]) -> None:

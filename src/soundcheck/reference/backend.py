@@ -1,9 +1,12 @@
 """The web application: routes, the way of a request, and how refusals reach the client."""
 
+import asyncio
 import json
+import logging
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -11,30 +14,39 @@ from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from soundcheck.reference.auth import check_key
-from soundcheck.reference.dialects import Answer, dialect
-from soundcheck.reference.faults import Call, Reply, choose
+from soundcheck.reference.connection import Life, Mortal
+from soundcheck.reference.dialects import MAX_FILE, Answer, Voices, dialect
+from soundcheck.reference.eventstream import EVENT_STREAM, EventStream, encode
+from soundcheck.reference.faults import SLOWEST, Call, Event, Reply, choose
+from soundcheck.reference.faults.hooks import Route as Endpoint
 from soundcheck.reference.incoming import ClientGone, Incoming
+from soundcheck.reference.limits import Limits
 from soundcheck.reference.parameters import Request, find_model
 from soundcheck.reference.refusal import Kind, Refusal
 from soundcheck.reference.settings import Settings
-from soundcheck.reference.transcript import TooLong, Transcript, Undecodable
-from soundcheck.reference.upload import MAX_FIELDS, Form, read_form
+from soundcheck.reference.transcript import Hearing, TooLong, Transcript, Undecodable, hearing
+from soundcheck.reference.upload import Form, read_form
 
 JSON = "application/json"
 # Seconds of speech that a known speaker's sample may have.
 SAMPLE_SECONDS = (2.0, 10.0)
 
+_log = logging.getLogger(__name__)
+
 
 class Pool(Protocol):
     """What the application needs of the recognizer."""
 
-    async def transcribe(self, path: Path, limit_seconds: float = ...) -> Transcript:
-        """Transcribe a file; raises Undecodable, or TooLong above the limit."""
+    def listen(
+        self, path: Path, limit_seconds: float = ...
+    ) -> AbstractAsyncContextManager[Hearing]:
+        """Begin to recognise a file; entering raises Undecodable, or TooLong above the limit."""
 
 
 def create_app(settings: Settings, pool: Pool) -> Starlette:
@@ -48,6 +60,7 @@ def create_app(settings: Settings, pool: Pool) -> Starlette:
         routes.append(Route("/v1/models/{model_id:path}", backend.model, methods=["GET"]))
     app = Starlette(
         routes=routes,
+        middleware=[Middleware(Mortal, life=backend.life)],
         exception_handlers={HTTPException: backend.no_route, Exception: backend.failure},
     )
     app.router.redirect_slashes = False
@@ -59,19 +72,26 @@ class _Backend:
 
     def __init__(self, settings: Settings, pool: Pool) -> None:
         self.dialect = dialect(settings.dialect)
+        self.life = Life()
         self._key = settings.api_key
         self._pool = pool
         self._deviations = choose(settings.faults)
+        self._limits = self._deviations.limit(
+            Limits(
+                MAX_FILE if settings.max_file is None else settings.max_file,
+                settings.limit_counts or self.dialect.limit_counts,
+                self.dialect.max_rest,
+            )
+        )
 
     async def transcribe(self, http: HttpRequest) -> Response:
         """Answer POST /v1/audio/transcriptions."""
         incoming = Incoming(http)
-        call = Call("transcription", self.dialect.models.ids)
+        call = self._call("transcription", incoming)
         try:
             form = await self._form(incoming)
         except Refusal as refusal:
-            await incoming.drain()
-            return self._refused(refusal, call, incoming)
+            return await self._refused(refusal, call, incoming)
         except ClientGone:
             return _nobody()
         with form:
@@ -81,31 +101,31 @@ class _Backend:
                 call = replace(call, request=request)
                 return await self._transcribed(request, call, incoming)
             except Refusal as refusal:
-                return self._refused(refusal, call, incoming)
+                return await self._refused(refusal, call, incoming)
             except ClientGone:
                 return _nobody()
 
     async def models(self, http: HttpRequest) -> Response:
         """Answer GET /v1/models."""
         incoming = Incoming(http)
-        call = Call("models", self.dialect.models.ids)
+        call = self._call("models", incoming)
         try:
             check_key(incoming.authorization, self._key)
         except Refusal as refusal:
-            return self._refused(refusal, call, incoming)
+            return await self._refused(refusal, call, incoming)
         entries = [self.dialect.model(model) for model in self.dialect.models.served]
-        return self._answered(Answer({"object": "list", "data": entries}), call, incoming)
+        return await self._answered(Answer({"object": "list", "data": entries}), call, incoming)
 
     async def model(self, http: HttpRequest) -> Response:
         """Answer GET /v1/models/{id}."""
         incoming = Incoming(http)
-        call = Call("model", self.dialect.models.ids)
+        call = self._call("model", incoming)
         try:
             check_key(incoming.authorization, self._key)
             model = find_model(self.dialect.models, http.path_params["model_id"])
         except Refusal as refusal:
-            return self._refused(refusal, call, incoming)
-        return self._answered(Answer(self.dialect.model(model)), call, incoming)
+            return await self._refused(refusal, call, incoming)
+        return await self._answered(Answer(self.dialect.model(model)), call, incoming)
 
     async def no_route(self, http: HttpRequest, error: Exception) -> Response:
         """Answer an unknown path (404) or method (405)."""
@@ -120,29 +140,26 @@ class _Backend:
                 check_key(incoming.authorization, self._key)
             except Refusal as unauthorized:
                 refusal = unauthorized
-        await incoming.drain()
-        response = self._refused(refusal, None, incoming)
+        response = await self._refused(refusal, None, incoming)
         response.headers.update(allowed)
         return response
 
     async def failure(self, http: HttpRequest, error: Exception) -> Response:
         """Answer for a defect of our own; the server's log has the traceback."""
-        return self._refused(Refusal(Kind.INTERNAL, "The server failed."), None, Incoming(http))
+        return await self._delivered(self._refusal(_failed()), Incoming(http))
+
+    def _call(self, route: Endpoint, incoming: Incoming) -> Call:
+        return Call(
+            route, self.dialect.models.ids, dialect=self.dialect.name, accept=incoming.accept
+        )
 
     async def _form(self, incoming: Incoming) -> Form:
         check_key(incoming.authorization, self._key)
-        limit = self.dialect.max_file
-        if incoming.declared_length > limit + MAX_FIELDS:
-            raise Refusal(
-                Kind.FILE_TOO_LARGE,
-                f"Maximum content size limit ({limit}) exceeded "
-                f"({incoming.declared_length} bytes announced).",
-                "file",
-            )
+        self._limits.check_announced(incoming.declared_length)
         return await read_form(
             incoming.chunks(),
             incoming.content_type,
-            max_file=limit,
+            limits=self._limits,
             max_field=self.dialect.max_field,
         )
 
@@ -150,26 +167,72 @@ class _Backend:
         if self._deviations.refuses(call):
             raise Refusal(Kind.UNDECODABLE, "The file's format is not supported.", "file")
         self._deviations.rewrite(request.file)
-        hearing = self._hear(request.file.path, "file", request.model.max_seconds)
-        transcript = await incoming.unless_gone(hearing)
+        voices = await incoming.unless_gone(self._voices(request))
+        async with AsyncExitStack() as listening:
+            listened = self._listen(listening, request.file.path, "file", request.model.max_seconds)
+            heard = await incoming.unless_gone(listened)
+            if request.stream and not self._deviations.hears:
+                self.dialect.check(heard.duration, request)
+                # The stream goes on listening after this block was left.
+                kept = listening.pop_all()
+                return await self._streamed(heard, kept, request, voices, call, incoming)
+            transcript = await incoming.unless_gone(heard.transcript())
         transcript = self._deviations.hear(transcript, call)
-        self.dialect.check(transcript, request)
-        voices = await self._voices(request)
+        self.dialect.check(transcript.duration, request)
         if request.stream:
-            frames = self.dialect.stream(transcript, request, voices, incoming.request_id)
-            headers = dict(self._headers(incoming))
-            return StreamingResponse(_each(frames), headers=headers, media_type="text/event-stream")
-        return self._answered(self.dialect.answer(transcript, request, voices), call, incoming)
+            heard = hearing(transcript)
+            return await self._streamed(heard, listening, request, voices, call, incoming)
+        return await self._answered(
+            self.dialect.answer(transcript, request, voices), call, incoming
+        )
 
-    async def _hear(self, path: Path, param: str, longest: float | None = None) -> Transcript:
+    async def _streamed(
+        self,
+        heard: Hearing,
+        listening: AsyncExitStack,
+        request: Request,
+        voices: Voices,
+        call: Call,
+        incoming: Incoming,
+    ) -> Response:
         try:
-            if longest is None:
-                return await self._pool.transcribe(path)
-            return await self._pool.transcribe(path, longest)
+            reply = self._deviations.stream_reply(Reply(200, b"", EVENT_STREAM), call)
+        except BaseException:
+            await listening.aclose()
+            raise
+        if reply.body or reply.action is not None:
+            await listening.aclose()
+            return await self._delivered(reply, incoming)
+        events = self._events(self.dialect.stream(heard, request, voices, incoming.request_id))
+        frames = encode(self._deviations.events(events, call))
+        frames = self._deviations.frames(frames, call)
+        return EventStream(frames, listening, reply.status, self._all_headers(reply, incoming))
+
+    async def _events(self, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+        """Yield the events; a failure on the way becomes the last of them."""
+        try:
+            async for event in events:
+                yield event
+        except Exception:
+            _log.exception("a stream failed")
+            for event in self.dialect.stream_failure(_failed()):
+                yield event
+
+    async def _listen(
+        self, listening: AsyncExitStack, path: Path, param: str, longest: float | None = None
+    ) -> Hearing:
+        """Begin to recognise a file; the work ends when ``listening`` is closed."""
+        limit = () if longest is None else (longest,)
+        try:
+            return await listening.enter_async_context(self._pool.listen(path, *limit))
         except Undecodable as error:
             raise Refusal(Kind.UNDECODABLE, str(error), param) from None
         except TooLong as error:
             raise Refusal(Kind.TOO_LONG, str(error), param) from None
+
+    async def _hear(self, path: Path, param: str) -> Transcript:
+        async with AsyncExitStack() as listening:
+            return await (await self._listen(listening, path, param)).transcript()
 
     async def _voices(self, request: Request) -> list[tuple[str, float]]:
         """Return the known speakers whose samples hold speech, each with its median pitch."""
@@ -189,33 +252,51 @@ class _Backend:
                 voices.append((name, median(segment.pitch for segment in sample.segments)))
         return voices
 
-    def _answered(self, answer: Answer, call: Call, incoming: Incoming) -> Response:
+    async def _answered(self, answer: Answer, call: Call, incoming: Incoming) -> Response:
         value = answer.value
         json_value = answer.media_type == JSON
         body = _encode(self._deviations.body(value, call)) if json_value else value.encode()
         reply = self._deviations.reply(Reply(200, body, answer.media_type), call)
-        return self._response(reply, incoming)
+        return await self._delivered(reply, incoming)
 
-    def _refused(self, refusal: Refusal, call: Call | None, incoming: Incoming) -> Response:
+    async def _refused(self, refusal: Refusal, call: Call | None, incoming: Incoming) -> Response:
         """Return a refusal; faults act on those of the API's own routes (``call``)."""
-        status, body = self.dialect.refusal(refusal)
-        reply = Reply(status, _encode(body), JSON)
+        reply = self._refusal(refusal)
         if call is not None:
-            reply = self._deviations.reply(reply, call)
-        response = self._response(reply, incoming)
-        if status == 401:
-            response.headers["www-authenticate"] = "Bearer"
-        if incoming.unwanted:
-            response.headers["connection"] = "close"
-        return response
+            reply = self._deviations.reply(reply, replace(call, refused=refusal.kind))
+        if reply.action is None:
+            await incoming.drain()
+        return await self._delivered(reply, incoming)
 
-    def _headers(self, incoming: Incoming) -> dict[str, str]:
+    def _refusal(self, refusal: Refusal) -> Reply:
+        status, body = self.dialect.refusal(refusal)
+        headers = (("www-authenticate", "Bearer"),) if status == 401 else ()
+        return Reply(status, _encode(body), JSON, headers)
+
+    async def _delivered(self, reply: Reply, incoming: Incoming) -> Response:
+        """Do what a reply says to the connection; return what is left to send."""
+        if reply.action in (None, "close"):
+            response = Response(reply.body, reply.status, self._all_headers(reply, incoming))
+            if reply.action == "close" or incoming.unwanted:
+                response.headers["connection"] = "close"
+            return response
+        if reply.action == "hang":
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SLOWEST):
+                    await incoming.gone()
+        elif reply.action == "die":
+            self.life.over = True
+        await incoming.reset()
+        return _nobody()
+
+    def _all_headers(self, reply: Reply, incoming: Incoming) -> dict[str, str]:
         elapsed = time.monotonic() - incoming.started
-        return dict(self.dialect.headers(incoming.request_id, elapsed))
+        common = dict(self.dialect.headers(incoming.request_id, elapsed))
+        return common | dict(reply.headers) | {"content-type": reply.media_type}
 
-    def _response(self, reply: Reply, incoming: Incoming) -> Response:
-        headers = self._headers(incoming) | dict(reply.headers)
-        return Response(reply.body, reply.status, headers | {"content-type": reply.media_type})
+
+def _failed() -> Refusal:
+    return Refusal(Kind.INTERNAL, "The server failed.")
 
 
 def _encode(value: Any) -> bytes:
@@ -225,8 +306,3 @@ def _encode(value: Any) -> bytes:
 def _nobody() -> Response:
     """Return the answer that no client will read."""
     return Response(status_code=499)
-
-
-async def _each(frames: Iterator[bytes]) -> AsyncIterator[bytes]:
-    for frame in frames:
-        yield frame

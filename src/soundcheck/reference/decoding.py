@@ -89,7 +89,7 @@ class _Mixer:
         self._limit = limit_seconds
         self._counts: Counter[int] = Counter()  # samples by rate: sums of whole numbers are exact
         self._work = 0
-        self._pieces: list[npt.NDArray[np.int16]] = []
+        self._samples = bytearray()
         self._setup: tuple[object, ...] = ()
         self._resampler: AudioResampler | None = None
 
@@ -114,12 +114,17 @@ class _Mixer:
     def finish(self) -> npt.NDArray[np.int16]:
         """Return all samples."""
         self._flush()
-        return np.concatenate(self._pieces) if self._pieces else np.zeros(0, np.int16)
+        return np.frombuffer(self._samples, np.int16)
 
     def _flush(self) -> None:
-        if self._resampler is not None:
-            self._keep(self._resampler.resample(None))
-            self._resampler = None
+        resampler, self._resampler = self._resampler, None
+        if resampler is None:
+            return
+        try:
+            self._keep(resampler.resample(None))
+        except _DAMAGE as error:  # channels that cannot be mixed show only here
+            _log.debug("not resampled: %r", error)
 
     def _keep(self, frames: list[AudioFrame]) -> None:
-        self._pieces += [frame.to_ndarray()[0].astype(np.int16) for frame in frames]
+        for frame in frames:
+            self._samples += frame.to_ndarray()[0].tobytes()

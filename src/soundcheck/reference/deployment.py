@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import IO
 
 from soundcheck.errors import ExitCode, SoundcheckError
-from soundcheck.reference.settings import Settings
+from soundcheck.reference.settings import Counts, Settings
 
 _START_SECONDS = 60.0
 _END_SECONDS = 10.0
@@ -41,6 +41,8 @@ def start_reference(
     api_key: str | None = None,
     port: int = 0,
     workers: int | None = None,
+    max_file: int | None = None,
+    limit_counts: Counts | None = None,
 ) -> Iterator[Running]:
     """Start a reference deployment on 127.0.0.1 and end it when the block is left.
 
@@ -48,7 +50,7 @@ def start_reference(
     setting or a taken port, ReferenceFailed if the process does not come up. The process ends by
     itself if this one dies.
     """
-    settings = Settings(dialect, api_key, tuple(faults), workers)
+    settings = Settings(dialect, api_key, tuple(faults), workers, max_file, limit_counts)
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "soundcheck.reference.server"],

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +17,7 @@ LEVEL = 12_000.0
 NOISE = 8.0
 """Standard deviation of the noise added after levelling: digital silence misleads the features."""
 _FRAME = SAMPLE_RATE // 100
+_BLOCK = 60 * SAMPLE_RATE  # long files are worked on by the minute: floats take twice the room
 _ACTIVE = 10 ** (-30 / 20)  # frames this far below the loudest count as pauses
 _WINDOW = 0.2  # seconds of speech or of silence that begin or end a region
 
@@ -40,14 +44,15 @@ class Region:
         return self.start + len(self.samples) / SAMPLE_RATE
 
 
-def regions(samples: Samples) -> list[Region]:
-    """Return the stretches of speech in ``samples`` (16 kHz mono), each levelled by itself."""
-    levelled = _level(samples, _gain(_active(samples)))
-    return [
-        Region(_level(part, _gain(part)), start / SAMPLE_RATE, at_end)
-        for start, stop, at_end in _bounds(levelled)
-        if len(part := samples[start:stop]) and part.any()
-    ]
+def regions(samples: Samples, longest: float = math.inf) -> Iterator[Region]:
+    """Yield the stretches of speech in ``samples`` (16 kHz mono), each levelled by itself.
+
+    Stretches of more than ``longest`` seconds are left out.
+    """
+    for start, stop, at_end in _bounds(samples, _overall_gain(samples)):
+        part = samples[start:stop]
+        if len(part) <= longest * SAMPLE_RATE and part.any():
+            yield Region(_level(part, _gain(_magnitudes(part))), start / SAMPLE_RATE, at_end)
 
 
 def pitch(samples: Samples) -> float:
@@ -81,23 +86,37 @@ def pitch(samples: Samples) -> float:
     return float(SAMPLE_RATE / np.median(lag))
 
 
-def _active(samples: Samples) -> Samples:
-    """Return the frames within 30 dB of the loudest, so that long pauses do not set the level."""
+def _overall_gain(samples: Samples) -> float:
+    """Return the gain by the frames within 30 dB of the loudest: long pauses do not count."""
     whole = len(samples) // _FRAME * _FRAME
     if not whole:
-        return samples
+        return _gain(_magnitudes(samples))
     frames = samples[:whole].reshape(-1, _FRAME)
-    power = np.square(frames, dtype=np.float32).mean(axis=1)
-    active: Samples = frames[power >= power.max() * _ACTIVE**2].ravel()
-    return active
+    step = _BLOCK // _FRAME
+    blocks = [frames[at : at + step] for at in range(0, len(frames), step)]
+    power = [np.square(block, dtype=np.float32).mean(axis=1) for block in blocks]
+    least = max(float(part.max()) for part in power) * _ACTIVE**2
+    active = zip(blocks, power, strict=True)
+    counts = (_magnitudes(block[part >= least].ravel()) for block, part in active)
+    return _gain(sum(counts, start=np.zeros(32_769, np.int64)))
 
 
-def _gain(samples: Samples) -> float:
-    if not len(samples):
+def _magnitudes(samples: Samples) -> npt.NDArray[np.int64]:
+    """Return how often each magnitude from 0 to 32 768 occurs."""
+    counts = np.zeros(32_769, np.int64)
+    for at in range(0, len(samples), _BLOCK):
+        magnitudes = np.abs(samples[at : at + _BLOCK].astype(np.int32))
+        counts += np.bincount(magnitudes, minlength=len(counts))
+    return counts
+
+
+def _gain(magnitudes: npt.NDArray[np.int64]) -> float:
+    count = int(magnitudes.sum())
+    if not count:
         return 1.0
-    magnitudes = np.abs(samples.astype(np.int32))
-    place = min(len(magnitudes) - 1, int(len(magnitudes) * 0.995))
-    return LEVEL / max(1.0, float(np.partition(magnitudes, place)[place]))
+    place = min(count - 1, int(count * 0.995))
+    loud = int(np.searchsorted(np.cumsum(magnitudes), place, side="right"))
+    return LEVEL / max(1.0, float(loud))
 
 
 def _level(samples: Samples, gain: float) -> Samples:
@@ -107,6 +126,7 @@ def _level(samples: Samples, gain: float) -> Samples:
     return levelled
 
 
+@cache
 def _noise() -> npt.NDArray[np.float32]:
     """Return one second of the noise; the same each time."""
     return np.random.default_rng(1).standard_normal(SAMPLE_RATE, dtype=np.float32) * np.float32(
@@ -114,20 +134,21 @@ def _noise() -> npt.NDArray[np.float32]:
     )
 
 
-def _bounds(samples: Samples) -> list[tuple[int, int, bool]]:
-    """Return ``(start, stop, at_end)`` in samples of each region the endpointer finds."""
+def _bounds(samples: Samples, gain: float) -> Iterator[tuple[int, int, bool]]:
+    """Yield ``(start, stop, at_end)`` in samples of each region as the endpointer finds it."""
     endpointer = Endpointer(window=_WINDOW, sample_rate=SAMPLE_RATE)
-    size = endpointer.frame_bytes
-    data = samples.tobytes()
-    whole = len(data) // size * size
-    found: list[tuple[int, int, bool]] = []
+    size = endpointer.frame_bytes // samples.itemsize
+    whole = len(samples) // size * size
+    # Blocks of whole frames and of whole seconds: the noise repeats with each second.
+    block = math.lcm(size, SAMPLE_RATE)
     inside = False
-    for at in range(0, whole, size):
-        endpointer.process(data[at : at + size])
-        if inside and not endpointer.in_speech:
-            start, stop = endpointer.speech_start, endpointer.speech_end
-            found.append((round(start * SAMPLE_RATE), round(stop * SAMPLE_RATE), False))
-        inside = endpointer.in_speech
+    for begin in range(0, whole, block):
+        data = _level(samples[begin : min(begin + block, whole)], gain).tobytes()
+        for at in range(0, len(data), endpointer.frame_bytes):
+            endpointer.process(data[at : at + endpointer.frame_bytes])
+            if inside and not endpointer.in_speech:
+                start, stop = endpointer.speech_start, endpointer.speech_end
+                yield round(start * SAMPLE_RATE), round(stop * SAMPLE_RATE), False
+            inside = endpointer.in_speech
     if inside:
-        found.append((round(endpointer.speech_start * SAMPLE_RATE), len(samples), True))
-    return found
+        yield round(endpointer.speech_start * SAMPLE_RATE), len(samples), True

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request as HttpRequest
 
+from soundcheck.reference import connection
+
 T = TypeVar("T")
 
 # How much of a refused body is read for a client whose connection ends with the answer.
@@ -30,14 +32,15 @@ class Incoming:
         self.path = http.url.path
         self.content_type = http.headers.get("content-type", "")
         self.authorization = http.headers.get("authorization")
+        self.accept = http.headers.get("accept", "")
         declared = http.headers.get("content-length", "")
         self.declared_length = int(declared) if re.fullmatch(r"[0-9]{1,18}", declared) else 0
         given = http.headers.get("x-request-id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
         self._waits_for_leave = http.headers.get("expect", "").lower() == "100-continue"
-        connection = {one.strip() for one in http.headers.get("connection", "").lower().split(",")}
+        told = {one.strip() for one in http.headers.get("connection", "").lower().split(",")}
         old = http.scope.get("http_version") == "1.0"
-        self._closes = "close" in connection or (old and "keep-alive" not in connection)
+        self._closes = "close" in told or (old and "keep-alive" not in told)
         self._receive = http.receive
         self._reading = False
         self._complete = False
@@ -75,7 +78,7 @@ class Incoming:
     async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
         """Return the result of ``work``; cancels it and raises ClientGone if the client leaves."""
         task = asyncio.create_task(work)
-        watch = asyncio.create_task(self._gone())
+        watch = asyncio.create_task(self.gone())
         try:
             await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
@@ -88,6 +91,11 @@ class Incoming:
                     with suppress(asyncio.CancelledError):
                         await one
 
-    async def _gone(self) -> None:
+    async def gone(self) -> None:
+        """Return when the client has left; what it still sends is read and thrown away."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+    async def reset(self) -> None:
+        """Close the connection without an answer; returns when it is closed."""
+        await connection.reset(self._receive)

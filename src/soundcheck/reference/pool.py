@@ -10,15 +10,17 @@ import socket
 import subprocess
 import sys
 from collections import deque
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from soundcheck.audio.clip import Word
-from soundcheck.reference.transcript import Segment, TooLong, Transcript, Undecodable
+from soundcheck.reference.transcript import Hearing, Segment, TooLong, Transcript, Undecodable
 
 LIMIT_SECONDS = 1500.0
 _GRACE = 5.0  # seconds the processes have to end by themselves
 _CHUNK = 1 << 16
+_LAST = frozenset({"end", "undecodable", "too_long", "failure"})  # the parts that end an answer
 
 
 class RecognizerFailure(Exception):
@@ -45,10 +47,20 @@ class RecognizerPool:
         self.close()
 
     async def transcribe(self, path: Path, limit_seconds: float = LIMIT_SECONDS) -> Transcript:
-        """Return what is said in the audio file at ``path``.
+        """Return what is said in the audio file at ``path``; raises as ``listen`` does."""
+        async with self.listen(path, limit_seconds) as heard:
+            return await heard.transcript()
 
-        Raises Undecodable when it is no audio, TooLong above ``limit_seconds``, RecognizerFailure
-        when the recognizer breaks. A request that is cancelled stops at once: its worker is ended.
+    @contextlib.asynccontextmanager
+    async def listen(
+        self, path: Path, limit_seconds: float = LIMIT_SECONDS
+    ) -> AsyncIterator[Hearing]:
+        """Decode the audio file at ``path``, then let its segments be read as they are recognised.
+
+        On entering, raises Undecodable when it is no audio, TooLong above ``limit_seconds``,
+        RecognizerFailure when the recognizer breaks; reading the segments can raise the latter.
+        The file is read on entering only. Whoever is cancelled, or leaves before all segments were
+        read, stops the work at once: the worker is ended.
         """
         request = {"path": os.path.abspath(path), "limit": limit_seconds}
         async with self._slots:
@@ -57,18 +69,17 @@ class RecognizerPool:
             worker = self._idle.pop() if self._idle else self._new_worker()
             self._busy.add(worker)
             try:
-                answer = await worker.ask(request)
-            except BaseException:
-                # Whatever it was doing, nobody waits for the answer; the next one would get it.
-                self._end(worker)
-                raise
+                duration = _told(await worker.ask(request))["duration"]
+                yield Hearing(duration, _segments(worker))
             finally:
                 self._busy.discard(worker)
-            if self._nursery is None:
-                worker.close()
-            else:
-                self._idle.append(worker)
-        return _transcript(answer)
+                if not worker.answered:
+                    # Nobody waits for the rest of the answer; the next request would get it.
+                    self._end(worker)
+                elif self._nursery is None:
+                    worker.close()
+                else:
+                    self._idle.append(worker)
 
     def close(self) -> None:
         """End all processes; requests under way fail."""
@@ -105,16 +116,29 @@ class _Worker:
         self._connection = connection
         self._received = bytearray()
         self.pid: int | None = None
+        self.answered = True
+        """Whether all of the last request's answer was read."""
 
     async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and return the first part of its answer."""
+        self.answered = False
+        if self.pid is None:
+            self.pid = (await self.part())["pid"]
         loop = asyncio.get_running_loop()
         try:
-            if self.pid is None:
-                self.pid = (await self._line(loop))["pid"]
             await loop.sock_sendall(self._connection, json.dumps(request).encode() + b"\n")
-            return await self._line(loop)
         except OSError as error:
             raise RecognizerFailure(f"the recognizer's process ended: {error}") from None
+        return await self.part()
+
+    async def part(self) -> dict[str, Any]:
+        """Return the next part of an answer."""
+        try:
+            part = await self._line(asyncio.get_running_loop())
+        except OSError as error:
+            raise RecognizerFailure(f"the recognizer's process ended: {error}") from None
+        self.answered = not part.keys().isdisjoint(_LAST)
+        return part
 
     def close(self) -> None:
         self._connection.close()
@@ -183,19 +207,18 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _transcript(answer: dict[str, Any]) -> Transcript:
-    if "undecodable" in answer:
-        raise Undecodable(answer["undecodable"])
-    if "too_long" in answer:
-        raise TooLong(answer["too_long"])
-    if "failure" in answer:
-        raise RecognizerFailure(answer["failure"])
-    found = answer["transcript"]
-    return Transcript(
-        found["duration"],
-        found["language"],
-        tuple(
-            Segment(**(segment | {"words": tuple(Word(**word) for word in segment["words"])}))
-            for segment in found["segments"]
-        ),
-    )
+async def _segments(worker: _Worker) -> AsyncIterator[Segment]:
+    while "end" not in (part := _told(await worker.part())):
+        found = part["segment"]
+        yield Segment(**(found | {"words": tuple(Word(**word) for word in found["words"])}))
+
+
+def _told(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of an answer; raises what it tells of."""
+    if "undecodable" in part:
+        raise Undecodable(part["undecodable"])
+    if "too_long" in part:
+        raise TooLong(part["too_long"])
+    if "failure" in part:
+        raise RecognizerFailure(part["failure"])
+    return part

@@ -7,7 +7,7 @@ text is the words that were heard, in the phrase's spelling. It knows nothing of
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -19,7 +19,13 @@ from soundcheck.audio.phrases import join_words
 from soundcheck.reference.decoding import SAMPLE_RATE, decode
 from soundcheck.reference.frontend import Region, Samples, pitch, regions
 from soundcheck.reference.phrasebank import BankPhrase, PhraseBank, load_bank
-from soundcheck.reference.transcript import Segment, TooLong, Transcript, Undecodable
+from soundcheck.reference.transcript import (
+    Segment,
+    TooLong,
+    Transcript,
+    Undecodable,
+    language_of,
+)
 
 __all__ = ["Recognizer", "Segment", "TooLong", "Transcript", "Undecodable", "accept"]
 
@@ -69,13 +75,15 @@ class Recognizer:
 
     def recognize(self, samples: Samples) -> Transcript:
         """Return what is said in ``samples`` (int16, mono, 16 kHz, shape ``(n,)``)."""
-        found = [self._segment(region) for region in regions(samples)]
-        segments = tuple(segment for segment in found if segment is not None)
-        spoken: Counter[str] = Counter()
-        for segment in segments:
-            spoken[segment.language] += len(segment.words)
-        language = spoken.most_common(1)[0][0] if spoken else None
-        return Transcript(len(samples) / SAMPLE_RATE, language, segments)
+        segments = tuple(self.segments(samples))
+        return Transcript(len(samples) / SAMPLE_RATE, language_of(segments), segments)
+
+    def segments(self, samples: Samples) -> Iterator[Segment]:
+        """Yield what is said in ``samples`` (as for ``recognize``), phrase by phrase, in order."""
+        for region in regions(samples, self._longest):
+            segment = self._segment(region)
+            if segment is not None:
+                yield segment
 
     def hear(self, samples: Samples) -> Heard | None:
         """Return the phrase (or its beginning) that fits ``samples`` best, None if none does."""
@@ -107,14 +115,11 @@ class Recognizer:
         return Heard(phrase, tuple(words)) if words else None
 
     def _segment(self, region: Region) -> Segment | None:
-        length = region.end - region.start
-        if length > self._longest:
-            return None
         heard = self.hear(region.samples)
         if heard is None:
             return None
         phrase = self._bank.phrases[heard.phrase]
-        accepted = accept(phrase, heard.words, length, region.at_end)
+        accepted = accept(phrase, heard.words, region.end - region.start, region.at_end)
         if accepted is None:
             return None
         count, confidence = accepted

@@ -89,8 +89,16 @@ def words(transcript: Transcript) -> list[Json]:
 def logprobs(transcript: Transcript) -> list[Json]:
     """Return an entry per token: its text, log probability and bytes."""
     return [
-        {"token": token, "logprob": logprob(segment), "bytes": list(token.encode())}
+        entry
         for segment, text in zip(transcript.segments, segment_texts(transcript), strict=True)
+        for entry in segment_logprobs(segment, text)
+    ]
+
+
+def segment_logprobs(segment: Segment, text: str) -> list[Json]:
+    """Return the entries of one segment; ``text`` is what it adds to the whole text."""
+    return [
+        {"token": token, "logprob": logprob(segment), "bytes": list(token.encode())}
         for token in tokens(text)
     ]
 
@@ -101,18 +109,23 @@ def diarized_segments(
     """Return the segments of diarized_json; ``known`` as for ``speakers``."""
     labels = speakers(transcript.segments, known)
     return [
-        {
-            "type": "transcript.text.segment",
-            "id": f"seg_{index:03d}",
-            "start": seconds(segment.start),
-            "end": seconds(segment.end),
-            "text": text,
-            "speaker": label,
-        }
-        for index, (segment, text, label) in enumerate(
+        diarized_segment(segment, text, number, label)
+        for number, (segment, text, label) in enumerate(
             zip(transcript.segments, segment_texts(transcript), labels, strict=True), 1
         )
     ]
+
+
+def diarized_segment(segment: Segment, text: str, number: int, label: str) -> Json:
+    """Return one segment of diarized_json, the ``number``-th from 1, spoken by ``label``."""
+    return {
+        "type": "transcript.text.segment",
+        "id": f"seg_{number:03d}",
+        "start": seconds(segment.start),
+        "end": seconds(segment.end),
+        "text": text,
+        "speaker": label,
+    }
 
 
 def srt(transcript: Transcript) -> str:

@@ -126,7 +126,7 @@ def measure(studio: Studio, phrases: list[Phrase]) -> tuple[PhraseBank, list[Phr
     recognizer = Recognizer(PhraseBank(tuple(entries)))
     wrong: list[Phrase] = []
     for number, phrase in enumerate(phrases):
-        found = regions(_decoded(encode(studio.speak(phrase), "wav")))
+        found = list(regions(_decoded(encode(studio.speak(phrase), "wav"))))
         heard = recognizer.hear(found[0].samples) if len(found) == 1 else None
         own = entries[number].words
         if heard is None or heard.phrase != number or len(heard.words) != len(own):

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from soundcheck.errors import ExitCode, SoundcheckError
 from soundcheck.reference.backend import create_app
@@ -62,17 +63,21 @@ def serve(
     with listener:
         choose(settings.faults)
         with RecognizerPool(settings.workers) as pool:
-            config = uvicorn.Config(
-                create_app(settings, pool),
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=3,
-            )
-            _Server(config, ready, until).run(sockets=[listener])
+            _Server(config(create_app(settings, pool)), ready, until).run(sockets=[listener])
+
+
+def config(app: ASGIApp) -> uvicorn.Config:
+    """Return how an application is served."""
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=3,
+    )
 
 
 class _Server(uvicorn.Server):
@@ -120,10 +125,9 @@ def main() -> int:
         ended.set()
 
     try:
-        settings = Settings(
-            told["dialect"], told["api_key"], tuple(told["faults"]), told["workers"]
-        )
-        listener = listen("127.0.0.1", told["port"])
+        port = told.pop("port")
+        settings = Settings(**(told | {"faults": tuple(told["faults"])}))
+        listener = listen("127.0.0.1", port)
         url = base_url(listener)
 
         def ready() -> None:

@@ -10,23 +10,31 @@ from soundcheck.reference.transcript import Segment
 SAME_VOICE = 2.0
 
 
-def speakers(segments: Sequence[Segment], known: Sequence[tuple[str, float]] = ()) -> list[str]:
-    """Return a label for each segment: a known name, else A, B, ... by first appearance.
+class Speakers:
+    """Labels segments one by one: a known name, else A, B, ... by first appearance.
 
     ``known`` pairs names with the pitch (Hz) of their voice samples.
     """
-    found: list[tuple[str, list[float]]] = []
-    labels: list[str] = []
-    for segment in segments:
-        name = _nearest(segment.pitch, [(name, pitch) for name, pitch in known])
-        if name is None:
-            name = _nearest(segment.pitch, [(label, fmean(heard)) for label, heard in found])
-            if name is None:
-                name = _letter(len(found))
-                found.append((name, []))
-            next(heard for label, heard in found if label == name).append(segment.pitch)
-        labels.append(name)
-    return labels
+
+    def __init__(self, known: Sequence[tuple[str, float]] = ()) -> None:
+        self._known = tuple(known)
+        self._found: dict[str, list[float]] = {}
+
+    def label(self, segment: Segment) -> str:
+        """Return who speaks the next segment."""
+        name = _nearest(segment.pitch, self._known)
+        if name is not None:
+            return name
+        heard = [(label, fmean(pitches)) for label, pitches in self._found.items()]
+        label = _nearest(segment.pitch, heard) or _letter(len(self._found))
+        self._found.setdefault(label, []).append(segment.pitch)
+        return label
+
+
+def speakers(segments: Sequence[Segment], known: Sequence[tuple[str, float]] = ()) -> list[str]:
+    """Return a label for each segment, as ``Speakers`` gives them."""
+    found = Speakers(known)
+    return [found.label(segment) for segment in segments]
 
 
 def _nearest(pitch: float, voices: Sequence[tuple[str, float]]) -> str | None:

@@ -1,64 +1,66 @@
-"""A transcript as an event stream, in the event shapes of each dialect."""
+"""What is recognised as a stream of events, each sent as soon as its segment is known.
 
-import json
+An event is a JSON value, or the text DONE that ends a stream of vLLM's.
+"""
+
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from soundcheck.reference import rendering
 from soundcheck.reference.parameters import Request
-from soundcheck.reference.tokens import audio_tokens, segment_texts, tokens
-from soundcheck.reference.transcript import Transcript
+from soundcheck.reference.speakers import Speakers
+from soundcheck.reference.tokens import Joiner, TokenLimit, audio_tokens, tokens
+from soundcheck.reference.transcript import Hearing, Segment, Transcript, language_of
 
-DONE = b"data: [DONE]\n\n"
+DONE = "[DONE]"
 
-
-def frame(event: Any) -> bytes:
-    """Return one server-sent event that carries a JSON value."""
-    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode()
+Json = dict[str, Any]
 
 
-def openai_events(
-    transcript: Transcript, request: Request, voices: Sequence[tuple[str, float]]
-) -> Iterator[bytes]:
+async def openai_events(
+    heard: Hearing, request: Request, voices: Sequence[tuple[str, float]]
+) -> AsyncIterator[Json]:
     """Yield delta events (a token each), segment events if diarized, and the done event."""
-    scored = rendering.logprobs(transcript)
     diarized = request.response_format == "diarized_json"
-    labelled = rendering.diarized_segments(transcript, voices) if diarized else []
-    position = 0
-    for index, text in enumerate(segment_texts(transcript)):
-        for token in tokens(text):
-            delta: dict[str, Any] = {"type": "transcript.text.delta", "delta": token}
+    speakers = Speakers(voices)
+    joiner = Joiner()
+    segments: list[Segment] = []
+    scored: list[Json] = []
+    async for segment in heard.segments:
+        segments.append(segment)
+        text = joiner.add(segment.text)
+        event = rendering.diarized_segment(
+            segment, text, len(segments), speakers.label(segment) if diarized else ""
+        )
+        for entry in rendering.segment_logprobs(segment, text):
+            delta: Json = {"type": "transcript.text.delta", "delta": entry["token"]}
             if request.logprobs:
-                delta["logprobs"] = [scored[position]]
+                delta["logprobs"] = [entry]
             if diarized:
-                delta["segment_id"] = labelled[index]["id"]
-            position += 1
-            yield frame(delta)
+                delta["segment_id"] = event["id"]
+            scored.append(entry)
+            yield delta
         if diarized:
-            yield frame(labelled[index])
-    done: dict[str, Any] = {"type": "transcript.text.done", "text": transcript.text}
+            yield event
+    done: Json = {"type": "transcript.text.done", "text": joiner.text}
     if request.logprobs:
         done["logprobs"] = scored
-    done["usage"] = rendering.token_usage(transcript, request)
-    yield frame(done)
+    whole = Transcript(heard.duration, language_of(segments), tuple(segments))
+    done["usage"] = rendering.token_usage(whole, request)
+    yield done
 
 
-def vllm_chunks(transcript: Transcript, request: Request, request_id: str) -> Iterator[bytes]:
+async def vllm_chunks(
+    heard: Hearing, request: Request, request_id: str
+) -> AsyncIterator[Json | str]:
     """Yield a chunk per token, ``finish_reason`` at the end of each 30 s of audio, ``[DONE]``."""
     created = int(time.time())
-    prompt = audio_tokens(transcript.duration) + len(tokens(request.prompt))
+    prompt = audio_tokens(heard.duration) + len(tokens(request.prompt))
     sent = 0
 
-    def usage() -> dict[str, int]:
-        return {
-            "prompt_tokens": prompt,
-            "completion_tokens": sent,
-            "total_tokens": prompt + sent,
-        }
-
-    def chunk(choices: list[dict[str, Any]], with_usage: bool) -> bytes:
-        event: dict[str, Any] = {
+    def chunk(choices: list[Json], with_usage: bool = request.continuous_usage) -> Json:
+        event: Json = {
             "id": f"transcribe-{request_id}",
             "object": "transcription.chunk",
             "created": created,
@@ -66,27 +68,38 @@ def vllm_chunks(transcript: Transcript, request: Request, request_id: str) -> It
             "choices": choices,
         }
         if with_usage:
-            event["usage"] = usage()
-        return frame(event)
+            event["usage"] = {
+                "prompt_tokens": prompt,
+                "completion_tokens": sent,
+                "total_tokens": prompt + sent,
+            }
+        return event
 
-    total = len(tokens(transcript.text))
-    reason = "length" if request.max_tokens is not None and total >= request.max_tokens else "stop"
-    windows = _windows(transcript)
-    for number, pieces in enumerate(windows, 1):
-        for piece in pieces or [""]:
-            sent += bool(piece)
-            yield chunk([{"delta": {"content": piece}}], request.continuous_usage)
-        last = reason if number == len(windows) else "stop"
-        end = {"delta": {"content": ""}, "finish_reason": last}
-        yield chunk([end], request.continuous_usage)
+    def content(piece: str) -> Json:
+        return chunk([{"delta": {"content": piece}}])
+
+    def end(reason: str) -> Json:
+        return chunk([{"delta": {"content": ""}, "finish_reason": reason}])
+
+    limit = TokenLimit(request.max_tokens)
+    joiner = Joiner()
+    window: int | None = None
+    async for whole in heard.segments:
+        segment = limit.take(whole)
+        if segment is None:
+            break
+        number = int(segment.start // rendering.WINDOW_SECONDS)
+        if window is not None and number != window:
+            yield end("stop")
+        window = number
+        for piece in tokens(joiner.add(segment.text)):
+            sent += 1
+            yield content(piece)
+        if limit.reached:
+            break
+    if window is None:
+        yield content("")
+    yield end("length" if limit.reached else "stop")
     if request.stream_usage:
         yield chunk([], True)
     yield DONE
-
-
-def _windows(transcript: Transcript) -> list[list[str]]:
-    """Return the tokens by the 30 s of audio that they begin in; at least one window."""
-    windows: dict[int, list[str]] = {}
-    for segment, text in zip(transcript.segments, segment_texts(transcript), strict=True):
-        windows.setdefault(int(segment.start // rendering.WINDOW_SECONDS), []).extend(tokens(text))
-    return [windows[number] for number in sorted(windows)] or [[]]

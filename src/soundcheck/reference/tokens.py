@@ -24,29 +24,54 @@ def audio_tokens(duration: float) -> int:
     return math.ceil(duration * AUDIO_TOKENS_PER_SECOND)
 
 
+class Joiner:
+    """Segments' texts joined one by one, as ``Transcript.text`` joins them."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def add(self, text: str) -> str:
+        """Return what a segment adds to the text: its own, with the blank before it if any."""
+        before = len(self.text)
+        if text:
+            self.text = join_words([self.text, text]) if self.text else text
+        return self.text[before:]
+
+
+class TokenLimit:
+    """Ends a text after ``most`` tokens (None: never), segment by segment."""
+
+    def __init__(self, most: int | None) -> None:
+        self._left = most
+
+    @property
+    def reached(self) -> bool:
+        """Whether no further token is allowed."""
+        return self._left is not None and self._left <= 0
+
+    def take(self, segment: Segment) -> Segment | None:
+        """Return the segment as far as it is allowed, None if nothing of it is."""
+        if self._left is None:
+            return segment
+        if self._left <= 0:
+            return None
+        pieces = tokens(segment.text)
+        kept = pieces[: self._left]
+        self._left -= len(kept)
+        return segment if len(kept) == len(pieces) else _cut(segment, "".join(kept))
+
+
 def segment_texts(transcript: Transcript) -> list[str]:
     """Return the segments' texts, each with the blank before it: joined they are the text."""
-    pieces: list[str] = []
-    before: list[str] = []
-    joined = ""
-    for segment in transcript.segments:
-        before.append(segment.text)
-        longer = join_words(before)
-        pieces.append(longer[len(joined) :])
-        joined = longer
-    return pieces
+    joiner = Joiner()
+    return [joiner.add(segment.text) for segment in transcript.segments]
 
 
 def first_tokens(transcript: Transcript, most: int) -> Transcript:
     """Return the transcript ended after ``most`` tokens, its times and words with it."""
-    kept: list[Segment] = []
-    for segment in transcript.segments:
-        pieces = tokens(segment.text)
-        if most <= 0:
-            break
-        kept.append(segment if len(pieces) <= most else _cut(segment, "".join(pieces[:most])))
-        most -= len(pieces)
-    return replace(transcript, segments=tuple(kept))
+    limit = TokenLimit(most)
+    taken = (limit.take(segment) for segment in transcript.segments)
+    return replace(transcript, segments=tuple(one for one in taken if one is not None))
 
 
 def _cut(segment: Segment, text: str) -> Segment:

@@ -1,5 +1,7 @@
 """What the recognizer answers, and how it refuses: light types, shared with the server."""
 
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from soundcheck.audio.clip import Word
@@ -34,6 +36,37 @@ class Transcript:
     def text(self) -> str:
         """The whole text: segments joined by a blank, Chinese without."""
         return join_words([segment.text for segment in self.segments])
+
+
+def language_of(segments: Iterable[Segment]) -> str | None:
+    """Return the language that most words of ``segments`` are in, None for none."""
+    spoken: Counter[str] = Counter()
+    for segment in segments:
+        spoken[segment.language] += len(segment.words)
+    return spoken.most_common(1)[0][0] if spoken else None
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """A file that is decoded and being recognised: its seconds, and the segments as they come."""
+
+    duration: float
+    segments: AsyncIterator[Segment]
+
+    async def transcript(self) -> Transcript:
+        """Return what the segments, which must not have been read yet, amount to."""
+        segments = tuple([segment async for segment in self.segments])
+        return Transcript(self.duration, language_of(segments), segments)
+
+
+def hearing(transcript: Transcript) -> Hearing:
+    """Return a hearing of what is already known."""
+
+    async def segments() -> AsyncIterator[Segment]:
+        for segment in transcript.segments:
+            yield segment
+
+    return Hearing(transcript.duration, segments())
 
 
 class Undecodable(Exception):

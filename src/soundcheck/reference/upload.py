@@ -15,14 +15,15 @@ from typing import IO
 from multipart import (
     MultipartError,
     MultipartSegment,
+    ParserLimitReached,
     PushMultipartParser,
     parse_options_header,
 )
 
+from soundcheck.reference.limits import Limits
 from soundcheck.reference.refusal import Kind, Refusal
 
 MAX_PARTS = 1000
-MAX_FIELDS = 16 * 2**20
 _WRITE_BLOCK = 2**18
 _BOUNDARY = re.compile(r"[ -~]{1,200}")
 
@@ -93,14 +94,14 @@ def boundary_of(content_type: str) -> str:
 
 
 async def read_form(
-    chunks: AsyncIterable[bytes], content_type: str, *, max_file: int, max_field: int
+    chunks: AsyncIterable[bytes], content_type: str, *, limits: Limits, max_field: int
 ) -> Form:
     """Read a multipart body; the form owns its file and must be closed (``with``).
 
-    ``max_file`` bounds each file and ``max_field`` each text field (bytes). Raises Refusal when
-    the body is no such form, or one of these or MAX_FIELDS or MAX_PARTS is passed.
+    ``max_field`` bounds each text field (bytes). Raises Refusal when the body is no such form, or
+    as soon as one of the limits or MAX_PARTS is passed.
     """
-    reader = _Reader(boundary_of(content_type), max_file, max_field)
+    reader = _Reader(boundary_of(content_type), limits, max_field)
     try:
         async for chunk in chunks:
             if chunk:
@@ -114,13 +115,15 @@ async def read_form(
 class _Reader:
     """The push parser's events turned into fields and files."""
 
-    def __init__(self, boundary: str, max_file: int, max_field: int) -> None:
+    def __init__(self, boundary: str, limits: Limits, max_field: int) -> None:
         self.resources = ExitStack()
         self._parser = PushMultipartParser(boundary, max_header_size=16_384)
-        self._max_file = max_file
+        self._limits = limits
         self._max_field = max_field
         self._parts = 0
-        self._field_bytes = 0
+        self._bytes = 0
+        self._file_bytes = 0
+        self._head_bytes = 0
         self._fields: list[tuple[str, str]] = []
         self._file: Upload | None = None
         self._other_files: list[str] = []
@@ -130,6 +133,8 @@ class _Reader:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
+        self._bytes += len(chunk)
+        self._check_size()
         if self._parser.closed:
             return  # an epilogue after the last boundary is ignored
         try:
@@ -141,14 +146,19 @@ class _Reader:
                 else:
                     self._take(event)
         except (MultipartError, UnicodeDecodeError) as error:
-            raise Refusal(Kind.MALFORMED, f"The form cannot be parsed: {_reason(error)}.") from None
+            raise Refusal(Kind.MALFORMED, _reason(error)) from None
+        if self._bytes - self._file_bytes > self._limits.max_rest:
+            raise Refusal(
+                Kind.MALFORMED,
+                f"The form has more than {self._limits.max_rest} bytes besides its file.",
+            )
 
     def finish(self) -> Form:
         """Return the form; a body without its last boundary is refused."""
         try:
             self._parser.close()
-        except MultipartError as error:
-            raise Refusal(Kind.MALFORMED, f"The form cannot be parsed: {_reason(error)}.") from None
+        except MultipartError:
+            raise Refusal(Kind.MALFORMED, "The form ends without its last boundary.") from None
         return Form(tuple(self._fields), self._file, tuple(self._other_files), self.resources)
 
     def _begin_part(self, segment: MultipartSegment) -> None:
@@ -165,28 +175,36 @@ class _Reader:
                 prefix="upload-", buffering=_WRITE_BLOCK
             )
             self._target = self.resources.enter_context(target)
+            # Each header as ``name: value`` and the empty line, with their line ends.
+            heads = (len(name) + len(value.encode()) + 4 for name, value in segment.headerlist)
+            self._head_bytes = sum(heads) + 2
 
     def _take(self, data: bytes) -> None:
         segment = self._segment
         if segment is None:
             return
-        if segment.filename is not None:
-            if segment.bytes_received > self._max_file:
-                raise Refusal(
-                    Kind.FILE_TOO_LARGE,
-                    f"Maximum content size limit ({self._max_file}) exceeded "
-                    f"({segment.bytes_received} bytes read).",
-                    "file",
-                )
-            if self._target is not None:
-                self._target.write(data)
+        if self._target is not None:
+            self._write(data)
             return
-        self._field_bytes += len(data)
+        if segment.filename is not None:
+            return
         if segment.bytes_received > self._max_field:
             raise Refusal(Kind.MALFORMED, f"A text field is longer than {self._max_field} bytes.")
-        if self._field_bytes > MAX_FIELDS:
-            raise Refusal(Kind.MALFORMED, f"The text fields exceed {MAX_FIELDS} bytes in all.")
         self._text += data
+
+    def _write(self, data: bytes) -> None:
+        before = self._file_bytes
+        self._file_bytes += len(data)
+        self._check_size()
+        most = self._limits.max_file
+        if self._limits.cuts and most is not None:
+            data = data[: max(0, most - before)]
+        if self._target is not None:
+            self._target.write(data)
+
+    def _check_size(self) -> None:
+        part = self._file_bytes + self._head_bytes
+        self._limits.check_read(self._file_bytes, part, self._bytes)
 
     def _end_part(self) -> None:
         segment = self._segment
@@ -198,14 +216,21 @@ class _Reader:
         elif self._target is not None:
             self._target.flush()
             self._file = Upload(
-                Path(self._target.name), segment.size, segment.filename, segment.content_type
+                Path(self._target.name),
+                self._target.tell(),
+                segment.filename,
+                segment.content_type,
             )
+            self._target = None
         else:
             self._other_files.append(name)
         self._segment = None
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: MultipartError | UnicodeDecodeError) -> str:
+    """Return why a form cannot be read, without the parser's own words."""
     if isinstance(error, UnicodeDecodeError):
-        return "text is not valid UTF-8"
-    return str(error).rstrip(".")
+        return "A text field of the form is not valid UTF-8."
+    if isinstance(error, ParserLimitReached):
+        return "A part of the form has too many or too long headers."
+    return "The form cannot be parsed: a boundary or the head of a part is malformed."

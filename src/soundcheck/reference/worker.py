@@ -5,8 +5,9 @@
 closes, it ends its workers and itself. It never decodes anything, so it has no threads and its
 memory is shared by all workers until they write to it.
 
-A worker takes ``{"path", "limit"}`` as a line of JSON and answers with a line: its process id when
-it begins, then one transcript or error per request.
+A worker's lines are JSON. It tells its process id when it begins. It takes ``{"path", "limit"}``
+and answers with the ``duration`` once the file is decoded, a ``segment`` for each phrase as it is
+recognised, and ``end``; ``undecodable``, ``too_long`` or ``failure`` end an answer early.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from soundcheck.reference.decoding import SAMPLE_RATE, decode
 from soundcheck.reference.recognizer import Recognizer, TooLong, Undecodable
 
 FORK = b"fork"
@@ -54,18 +57,23 @@ def serve(recognizer: Recognizer, requests: socket.socket) -> None:
         _send(stream, {"pid": os.getpid()})
         for line in stream:
             request = json.loads(line)
-            _send(stream, _answer(recognizer, Path(request["path"]), request["limit"]))
+            for part in _answer(recognizer, Path(request["path"]), request["limit"]):
+                _send(stream, part)
 
 
-def _answer(recognizer: Recognizer, path: Path, limit: float) -> dict[str, Any]:
+def _answer(recognizer: Recognizer, path: Path, limit: float) -> Iterator[dict[str, Any]]:
     try:
-        return {"transcript": asdict(recognizer.transcribe(path, limit))}
+        samples = decode(path, limit)
+        yield {"duration": len(samples) / SAMPLE_RATE}
+        for segment in recognizer.segments(samples):
+            yield {"segment": asdict(segment)}
+        yield {"end": True}
     except Undecodable as error:
-        return {"undecodable": str(error)}
+        yield {"undecodable": str(error)}
     except TooLong as error:
-        return {"too_long": error.limit_seconds}
+        yield {"too_long": error.limit_seconds}
     except Exception as error:  # one request's failure is told to that request
-        return {"failure": f"{type(error).__name__}: {error}"}
+        yield {"failure": f"{type(error).__name__}: {error}"}
 
 
 def _send(stream: Any, answer: dict[str, Any]) -> None:

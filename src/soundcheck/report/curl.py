@@ -15,11 +15,12 @@ CLIPS_HINT = "clips: soundcheck fixtures export --all DIR, then run this in DIR"
 _REDACTED = "[redacted]"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_FROM_ENVIRONMENT = re.compile(r"Authorization: Bearer \$[A-Za-z_][A-Za-z0-9_]*")
-_WITH_VALUE = frozenset({"--request", "--header", "--form", "--form-string"})
+_WITH_VALUE = frozenset({"--request", "--header", "--form", "--form-string", "--data-raw"})
 _BY_CURL = frozenset(
     {"accept-encoding", "authorization", "connection", "content-length", "host", "user-agent"}
 )
 _DEFAULTS = frozenset({("accept", "*/*")})
+_BODY_LIMIT = 4000  # characters of a content that is no form; a longer one makes no command
 _GLOBS = frozenset("[]{}")
 _PLAIN_FORM_VALUE = re.compile(r"[A-Za-z0-9._/+ -]*")
 
@@ -58,18 +59,31 @@ def curl_arguments(
         arguments.append("--globoff")
     if "/." in url:
         arguments.append("--path-as-is")
-    if request["method"] != ("POST" if parts else "GET"):
+    content = _content(request)
+    if request["method"] != ("GET" if not parts and content is None else "POST"):
         arguments += ["--request", request["method"]]
     if {"name": "stream", "value": "true"} in parts:
         arguments.append("--no-buffer")
     arguments += _header_arguments(request, api_key_env, remarks)
     for part in parts:
         arguments += _part_arguments(part, remarks)
-    if not parts and request["body_bytes"]:
+    if content is not None:
+        if not any(name.lower() == "content-type" for name, _ in request["headers"]):
+            arguments += ["--header", "Content-Type:"]  # curl would call it a form
+        # Unlike --data, this takes a leading @ as it is.
+        arguments += ["--data-raw", content]
+    elif not parts and request["body_bytes"]:
         remarks.append(f"the body of {request['body_bytes']} bytes is no form and is left out here")
     if any("clip" in part for part in parts):
         remarks.insert(0, CLIPS_HINT)
     return arguments, remarks
+
+
+def _content(request: Mapping[str, Any]) -> str | None:
+    """Return the content of ``request`` that is no form, if a command line can hold it."""
+    content = str(request.get("body") or "")
+    fits = 0 < len(content) <= _BODY_LIMIT and "\0" not in content
+    return content if fits and not request["parts"] else None
 
 
 def _header_arguments(
@@ -96,6 +110,10 @@ def _part_arguments(part: Mapping[str, Any], remarks: list[str]) -> list[str]:
         remarks.append(f"curl cannot write the part {one_line(name)!r}; it is left out here")
         return []
     if "clip" not in part:
+        if len(part["value"]) > _BODY_LIMIT:
+            size = len(part["value"])
+            remarks.append(f"the part {one_line(name)!r} of {size:,} characters is left out here")
+            return []
         # --form-string takes the value as it is: a leading @ or < means nothing there.
         return ["--form-string", f"{name}={part['value']}"]
     clip = _form_value(part["clip"])

@@ -1,4 +1,7 @@
-"""What a reader needs to see of an exchange: the request, the answer's beginning, a curl line."""
+"""What a reader needs to see of an exchange: the request, the answer's beginning, a curl line.
+
+An event stream is laid out as its frames besides.
+"""
 
 import base64
 import codecs
@@ -10,6 +13,7 @@ from urllib.parse import urlsplit
 
 from soundcheck.errors import SoundcheckError
 from soundcheck.report.curl import curl_command
+from soundcheck.report.frames import Frames, split_frames
 from soundcheck.report.printable import one_line
 from soundcheck.report.run import EXCHANGES, Target
 from soundcheck.report.validation import read_document
@@ -19,6 +23,9 @@ BODY_SHOWN = 2000  # characters of a response body
 _VALUE_SHOWN = 300  # characters of a header or of a form field
 _GIST_SHOWN = 120  # characters of what tells one form from another
 _LINES_SHOWN = 24  # headers, parts
+_INTERIM_SHOWN = 8
+_INTERIM = {100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints"}
+_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,9 @@ class Evidence:
     """One exchange, ready to be shown; ``problem`` says why it cannot be, and the rest is empty.
 
     ``body`` is the beginning of the answer's body; ``body_note`` says how much, if not all, it is.
+    ``content`` and ``content_note`` are the same of a request's content that is no form.
+    ``trouble`` names what no single rule is about: an answer of 500 or more, or a connection that
+    failed.
     """
 
     digest: str
@@ -36,11 +46,17 @@ class Evidence:
     answer: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     parts: tuple[tuple[str, str], ...] = ()
+    content: str = ""
+    content_note: str = ""
+    progress: str = ""
+    interim: tuple[str, ...] = ()
     status: str = ""
     answer_headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
     body_note: str = ""
     times: str = ""
+    frames: Frames | None = None
+    trouble: str = ""
     curl: str = ""
 
 
@@ -57,25 +73,30 @@ def load_evidence(folder: Path, digest: str, target: Target) -> Evidence:
         return _evidence(document, digest, file, target)
     except SoundcheckError as error:
         return Evidence(digest, file, problem=str(error).replace(f"{folder}/", ""))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return Evidence(digest, file, problem=f"{file}: is damaged: it breaks the schema")
 
 
 def _evidence(exchange: Mapping[str, Any], digest: str, file: str, target: Target) -> Evidence:
     request, response, error = exchange["request"], exchange["response"], exchange["error"]
-    status, answer, body, note = "no answer", "no answer", "", ""
+    status, answer, body, note, trouble = "no answer", "no answer", "", "", ""
     answer_headers: tuple[tuple[str, str], ...] = ()
+    frames = None
     if response is not None:
         status = f"{response['status']} {response['reason']}".strip()
-        body, total, shown = _excerpt(response["body"])
-        note = "" if shown == total else f"the first {size(shown)} of {size(total)}"
+        body, note, total = _excerpt(response["body"])
         answer_headers = _limited(response["headers"])
         kind = next((v for name, v in response["headers"] if name.lower() == "content-type"), "")
         answer = ", ".join(filter(None, (status, f"{size(total)} {one_line(kind, 60)}".strip())))
+        trouble = one_line(status, 80) if response["status"] >= _SERVER_ERROR else ""
+        if kind.partition(";")[0].strip().lower() == "text/event-stream":
+            frames = split_frames(_bytes(response["body"]), response["chunks"])
     if error is not None:
         problem = f"{error['kind']}: {error['message']}"
         status = f"{status}; {problem}"
         answer = f"{answer}; {one_line(problem, _VALUE_SHOWN)}"
+        trouble = one_line(problem, 80)
+    content, content_note, _ = _excerpt({"text": str(request.get("body") or "")})
     address = urlsplit(request["url"])
     path = address.path + (f"?{address.query}" if address.query else "")
     return Evidence(
@@ -86,11 +107,17 @@ def _evidence(exchange: Mapping[str, Any], digest: str, file: str, target: Targe
         answer=answer,
         headers=(("", f"{request['method']} {request['url']}"), *_limited(request["headers"])),
         parts=_limited([[part["name"], _part(part)] for part in request["parts"]]),
+        content=content,
+        content_note=content_note,
+        progress=_progress(request, answered=response is not None),
+        interim=_interim(response),
         status=status,
         answer_headers=answer_headers,
         body=body,
         body_note=note,
         times=_times(exchange),
+        frames=frames,
+        trouble=trouble,
         curl=curl_command(request, target.api_key_env),
     )
 
@@ -125,6 +152,27 @@ def _part(part: Mapping[str, Any]) -> str:
     return ", ".join(facts)
 
 
+def _progress(request: Mapping[str, Any], *, answered: bool) -> str:
+    """Return how much of the request's body was sent by the time of the answer, where counted."""
+    sent, total = request.get("sent_bytes"), request["body_bytes"]
+    if sent is None or not total:
+        return ""
+    told = plural(total, "byte") if sent >= total else f"{sent:,} of {plural(total, 'byte')}"
+    if answered:
+        return f"answered after {'all ' if sent >= total else ''}{told}"
+    return f"no answer after {'all ' if sent >= total else ''}{told}"
+
+
+def _interim(response: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the interim answers that came before this one, with their times."""
+    told = [
+        f"{' '.join(filter(None, (str(status), _INTERIM.get(status, ''))))} after {duration(at)}"
+        for status, at in (response or {}).get("interim") or ()
+    ]
+    more = len(told) - _INTERIM_SHOWN
+    return tuple(told if more <= 0 else [*told[:_INTERIM_SHOWN], f"and {more} more"])
+
+
 def _times(exchange: Mapping[str, Any]) -> str:
     timing, response = exchange["timing"], exchange["response"]
     labels = (("sent", "sent_s"), ("headers", "headers_s"), ("done", "done_s"))
@@ -151,15 +199,21 @@ def _cut(value: str) -> str:
     return f"{value[:_VALUE_SHOWN]}… ({len(value):,} characters)"
 
 
-def _excerpt(body: Mapping[str, str]) -> tuple[str, int, int]:
-    """Return the body's beginning as text, its size and the size of that beginning in bytes."""
+def _excerpt(body: Mapping[str, str]) -> tuple[str, str, int]:
+    """Return the body's beginning as text, how much that is if not all, and its size in bytes."""
+    data = _bytes(body)
     if "text" in body:
-        text = body["text"]
-        total = len(text.encode("utf-8", "surrogatepass"))
-        if len(text) <= BODY_SHOWN:
-            return text, total, total
-        return text[:BODY_SHOWN], total, len(text[:BODY_SHOWN].encode("utf-8", "surrogatepass"))
-    data = base64.b64decode(body["base64"], validate=True)
-    whole = len(data) <= BODY_SHOWN
-    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-    return decoder.decode(data[:BODY_SHOWN], final=whole), len(data), min(len(data), BODY_SHOWN)
+        text = body["text"][:BODY_SHOWN]
+        shown = len(text.encode("utf-8", "surrogatepass"))
+    else:
+        shown = min(len(data), BODY_SHOWN)
+        decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        text = decoder.decode(data[:shown], final=shown == len(data))
+    whole = shown == len(data)
+    return text, "" if whole else f"the first {size(shown)} of {size(len(data))}", len(data)
+
+
+def _bytes(body: Mapping[str, str]) -> bytes:
+    if "text" in body:
+        return body["text"].encode("utf-8", "surrogatepass")
+    return base64.b64decode(body["base64"], validate=True)

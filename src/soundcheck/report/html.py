@@ -7,94 +7,62 @@ not run.
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soundcheck.report import wording
-from soundcheck.report.evidence import Evidence, load_evidence
+from soundcheck.report.findings import SECTIONS, Section, message_limit, sections
 from soundcheck.report.outcomes import Outcome, by_area, outcomes, tally, with_verdict
 from soundcheck.report.printable import one_line, pieces, printable
-from soundcheck.report.run import EXCHANGES, VERDICTS, Result, Run, Verdict
+from soundcheck.report.run import EXCHANGES, VERDICTS, Level, Run, Verdict
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
 TEMPLATES = Path(__file__).with_name("templates")
-MESSAGE_SHOWN = 4000  # characters of one message
-_EXCHANGES_SHOWN = 4  # per case; further ones are linked
-_CASES_SHOWN = 30  # per finding; further ones stand in the table of all requirements
-_OPEN_FINDINGS = 5  # that show their first exchange unfolded
-_SECTIONS: tuple[tuple[str, str, tuple[Verdict, ...]], ...] = (
-    ("failed", "Failed", ("fail",)),
-    ("not-judged", "Could not be judged", ("error", "untestable")),
-    ("warnings", "Warnings", ("warn",)),
-    ("waived", "Waived", ("waived",)),
-    ("information", "For information", ("info",)),
-)
+_MESSAGE_SHOWN = 4000  # characters of one message
 _LEFT_OUT: tuple[Verdict, ...] = ("not-applicable", "not-selected")
+_LEVELS: tuple[Level, ...] = ("MUST", "SHOULD", "MAY")
 
 
 @dataclass(frozen=True, slots=True)
-class Exhibit:
-    """One exchange under a finding: shown in full the first time, later by a link to there."""
+class Chapter:
+    """An area's requirements, with their counts in words and as parts of a bar."""
 
-    evidence: Evidence
-    first: bool
-    unfolded: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CaseView:
-    """One case of a finding with its exchanges; ``more`` counts those that are left out."""
-
-    result: Result
-    exhibits: tuple[Exhibit, ...]
-    more: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A requirement that wants attention, with the cases that made its verdict."""
-
-    outcome: Outcome
-    cases: tuple[CaseView, ...]
-    more: int
-    others: str
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The findings of one kind, under their heading."""
-
-    anchor: str
-    title: str
-    findings: tuple[Finding, ...]
+    members: list[Outcome]
+    tally: str
+    bar: list[tuple[Verdict, float, float]]
 
 
 def render_html(run: Run, folder: Path) -> str:
     """Return the page for ``run``, with evidence from the exchanges in ``folder``."""
     found = outcomes(run)
-    sections = tuple(_sections(run, folder, found))
+    shown = tuple(sections(run, folder, found))
+    chapters = {area: _chapter(members) for area, members in by_area(found).items()}
     page = _environment().get_template("report.html.j2")
     return page.render(
         run=run,
         title=wording.title(run),
         sentence=wording.sentence(run, found),
+        replay=wording.replay(run),
         counts=_counts(run),
-        bar=_bar(run),
+        bar=_bar(run.counts),
         facts=_facts(run),
         not_observable=wording.NOT_OBSERVABLE,
-        sections=sections,
+        sections=shown,
+        message_limit=message_limit(run),
         failed=with_verdict(found, "fail"),
-        explained={f.outcome.id for section in sections for f in section.findings},
-        areas={
-            area: (members, tally(one.verdict for one in members))
-            for area, members in by_area(found).items()
-        },
+        explained={one.outcome.id for section in shown for one in section.findings},
+        chapters=chapters,
+        in_full=_in_full(shown),
+        stated=[one for one in found if one.found],
+        verdicts=[verdict for verdict in wording.COUNTED if run.counts[verdict]],
+        levels=[level for level in _LEVELS if any(one.level == level for one in found)],
         left_out=_left_out(found),
         wording=wording,
         exchanges=EXCHANGES,
@@ -105,37 +73,9 @@ def render_html(run: Run, folder: Path) -> str:
     )
 
 
-def _sections(run: Run, folder: Path, found: tuple[Outcome, ...]) -> Iterator[Section]:
-    shown: set[str] = set()
-    unfold = _OPEN_FINDINGS
-    for anchor, title, verdicts in _SECTIONS:
-        findings = []
-        for outcome in with_verdict(found, *verdicts):
-            findings.append(_finding(run, folder, outcome, shown, unfold > 0))
-            unfold -= 1
-        if findings:
-            yield Section(anchor, title, tuple(findings))
-
-
-def _finding(run: Run, folder: Path, outcome: Outcome, shown: set[str], unfold: bool) -> Finding:
-    cases = []
-    noteworthy = outcome.noteworthy
-    for result in noteworthy[:_CASES_SHOWN]:
-        exhibits = []
-        for digest in result.exchanges[:_EXCHANGES_SHOWN]:
-            first = digest not in shown
-            shown.add(digest)
-            evidence = load_evidence(folder, digest, run.target)
-            exhibits.append(Exhibit(evidence, first, unfold and first))
-            unfold = False
-        cases.append(CaseView(result, tuple(exhibits), result.exchanges[_EXCHANGES_SHOWN:]))
-    others = [one.verdict for one in outcome.results if one not in noteworthy]
-    return Finding(outcome, tuple(cases), max(0, len(noteworthy) - _CASES_SHOWN), tally(others))
-
-
 def _counts(run: Run) -> list[tuple[Verdict, int, str, str]]:
     """Return verdict, number, word and link of each count that says something."""
-    anchors = {verdict: anchor for anchor, _, verdicts in _SECTIONS for verdict in verdicts}
+    anchors = {verdict: anchor for anchor, _, verdicts in SECTIONS for verdict in verdicts}
     anchors |= {"pass": "requirements", "not-applicable": "left-out", "not-selected": "left-out"}
     return [
         (verdict, run.counts[verdict], word, anchors[verdict] if run.counts[verdict] else "")
@@ -144,13 +84,30 @@ def _counts(run: Run) -> list[tuple[Verdict, int, str, str]]:
     ]
 
 
-def _bar(run: Run) -> list[tuple[Verdict, float, float]]:
-    """Return verdict, start and width, in percent, of each part of the bar of judged rules."""
-    judged = [verdict for verdict in VERDICTS if verdict not in _LEFT_OUT and run.counts[verdict]]
-    total = sum(run.counts[verdict] for verdict in judged)
+def _in_full(shown: tuple[Section, ...]) -> set[str]:
+    """Return the exchanges that the page shows in full."""
+    return {
+        exhibit.evidence.digest
+        for section in shown
+        for finding in section.findings
+        for case in finding.cases
+        for exhibit in case.exhibits
+        if exhibit.place == "here" and not exhibit.evidence.problem
+    }
+
+
+def _chapter(members: list[Outcome]) -> Chapter:
+    verdicts = [one.verdict for one in members]
+    return Chapter(members, tally(verdicts), _bar(Counter(verdicts)))
+
+
+def _bar(counts: Mapping[Verdict, int]) -> list[tuple[Verdict, float, float]]:
+    """Return verdict, start and width, in percent, of each part of a bar of judged rules."""
+    judged = [verdict for verdict in VERDICTS if verdict not in _LEFT_OUT and counts[verdict]]
+    total = sum(counts[verdict] for verdict in judged)
     parts, start = [], 0.0
     for verdict in judged:
-        width = 100 * run.counts[verdict] / total
+        width = 100 * counts[verdict] / total
         parts.append((verdict, start, width))
         start += width
     return parts
@@ -212,7 +169,7 @@ def _marked(text: str) -> "Markup":
     )
 
 
-def _message(text: str, limit: int = MESSAGE_SHOWN) -> "Markup":
+def _message(text: str, limit: int = _MESSAGE_SHOWN) -> "Markup":
     """Return a message marked like any server text, and cut where it is no message any more."""
     if len(text) <= limit:
         return _marked(text)

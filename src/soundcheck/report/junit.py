@@ -2,6 +2,7 @@
 
 JUnit knows passed, failed, error and skipped. A failed SHOULD passes and says why in its output;
 what could not be judged is an error, so that it is never green; what was left out is skipped.
+What a judge found stands in the output of a case, also of one that passed.
 """
 
 import re
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from soundcheck.report.outcomes import AREAS
 from soundcheck.report.printable import one_line, printable
 from soundcheck.report.run import EXCHANGES, Result, Run
-from soundcheck.report.wording import cost, dialect, target, title
+from soundcheck.report.wording import cost, dialect, replay, target, title
 
 _TITLE_SHOWN = 300
 # Beyond what printable() replaces, XML 1.0 excludes nothing that a Python string can hold.
@@ -81,6 +82,7 @@ def _facts(run: Run) -> dict[str, str]:
         "cost": cost(run.cost.spent),
         "tool": f"soundcheck {run.tool.version}",
         "python": run.tool.python,
+        **({"replay": again} if (again := replay(run)) else {}),
         **{f"note.{number}": note for number, note in enumerate(run.notes, 1)},
     }
 
@@ -94,6 +96,8 @@ def _case(result: Result) -> ElementTree.Element:
         time=_SECONDS.format(result.duration_s),
     )
     kind = _KINDS[result.verdict]
+    if kind is None and result.found:
+        kind = "system-out"
     if kind is None:
         return element
     reason = result.message or result.rule
@@ -110,6 +114,10 @@ def _case(result: Result) -> ElementTree.Element:
 
 def _story(result: Result, reason: str) -> list[str]:
     lines = [f"{result.verdict} ({result.level}): {reason}", f"rule: {result.rule}"]
+    if result.verdict == "pass" and not result.message:
+        del lines[0]  # the rule is all that it would say
+    if result.found:
+        lines.append(f"found: {result.found}")
     if result.source:
         lines.append(f"source: {result.source}")
     lines += [f"evidence: {EXCHANGES}/{digest}.json" for digest in result.exchanges]

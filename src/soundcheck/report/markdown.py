@@ -5,8 +5,9 @@ no markup, no HTML, no link, no mention of a user and no reference to an issue c
 """
 
 import re
+from collections.abc import Iterable
 
-from soundcheck.report.outcomes import Outcome, outcomes, with_verdict
+from soundcheck.report.outcomes import Outcome, alike_in, outcomes, with_verdict
 from soundcheck.report.printable import one_line, printable
 from soundcheck.report.run import Result, Run, Verdict
 from soundcheck.report.wording import (
@@ -32,14 +33,18 @@ _SECTIONS: tuple[tuple[str, tuple[Verdict, ...]], ...] = (
 _REQUIREMENTS_SHOWN = 40
 _CASES_SHOWN = 12
 _MESSAGE_SHOWN = 700
+_FINDINGS_SHOWN = 60
+_NAMES_SHOWN = 6  # cases in which the same was found
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~<>&@$])")
 
 
 def render_markdown(run: Run) -> str:
-    """Return the summary of ``run``: verdict, counts, failures and warnings, cost."""
+    """Return the summary of ``run``: verdict, counts, failures and warnings, findings, cost."""
     found = outcomes(run)
     lines = [f"## {title(run)}: {code(run.target.model)} ({code(run.profile)} profile)"]
     lines += ["", escaped(sentence(run, found)), ""]
+    if run.replay_of is not None:
+        lines += [f"Judged again from a recorded run of {code(run.replay_of)}.", ""]
     lines += [f"- **Note:** {code(note)}" for note in run.notes]
     lines += ["", *_counts(run), "", *_facts(run)]
     for heading, verdicts in _SECTIONS:
@@ -50,6 +55,7 @@ def render_markdown(run: Run) -> str:
                 lines += _requirement(outcome)
         if len(chosen) > _REQUIREMENTS_SHOWN:
             lines += ["", f"And {len(chosen) - _REQUIREMENTS_SHOWN} more in `report.html`."]
+    lines += _findings(found)
     lines += ["", "### Not observable from outside", ""]
     lines += [f"- {escaped(text)}" for text in NOT_OBSERVABLE]
     return "\n".join(lines) + "\n"
@@ -99,19 +105,35 @@ def _facts(run: Run) -> list[str]:
     return [f"- **{name}:** {value}" for name, value in facts.items()]
 
 
+def _findings(found: Iterable[Outcome]) -> list[str]:
+    lines = []
+    for outcome in found:
+        for stated, cases in outcome.found.items():
+            names = ", ".join(code(case) for case in cases[:_NAMES_SHOWN] if case)
+            more = f" and {len(cases) - _NAMES_SHOWN} more" if len(cases) > _NAMES_SHOWN else ""
+            where = f" ({names}{more})" if names else ""
+            lines.append(f"- {code(outcome.id)}{where}: {code(stated)}")
+    if not lines:
+        return []
+    hidden = len(lines) - _FINDINGS_SHOWN
+    rest = ["", f"And {hidden} more in `report.html`."] if hidden > 0 else []
+    return ["", f"### Findings ({len(lines)})", "", *lines[:_FINDINGS_SHOWN], *rest]
+
+
 def _requirement(outcome: Outcome) -> list[str]:
     lines = [f"- **{code(outcome.id)}** {outcome.level}: {escaped(outcome.rule)}"]
     if outcome.source:
         lines.append(f"  Source: {code(outcome.source)}")
     noteworthy = outcome.noteworthy
-    for result in noteworthy[:_CASES_SHOWN]:
-        lines += _case(result)
+    for alike in alike_in(noteworthy[:_CASES_SHOWN]):
+        lines += _cases(alike)
     if len(noteworthy) > _CASES_SHOWN:
         more = plural(len(noteworthy) - _CASES_SHOWN, "case")
         lines += ["", f"  And {more} more in `report.html`."]
     return lines
 
 
-def _case(result: Result) -> list[str]:
-    heading = [] if result.case is None else ["", f"  {result.verdict} for {code(result.case)}"]
-    return [*heading, "", *fenced(result.message or "(no message)", "  ")]
+def _cases(alike: list[Result]) -> list[str]:
+    names = ", ".join(code(result.case) for result in alike if result.case is not None)
+    heading = ["", f"  {alike[0].verdict} for {names}"] if names else []
+    return [*heading, "", *fenced(alike[0].message or "(no message)", "  ")]

@@ -60,6 +60,15 @@ class Outcome:
         return "\n".join(dict.fromkeys(r.message for r in self.noteworthy if r.message))
 
     @property
+    def found(self) -> dict[str, list[str]]:
+        """What the judges state about the deployment, and the cases in which they do."""
+        stated: dict[str, list[str]] = {}
+        for result in self.results:
+            if result.found:
+                stated.setdefault(result.found, []).append(result.case or "")
+        return stated
+
+    @property
     def tally(self) -> str:
         """How many cases have each verdict: ``"8 pass, 1 fail"``."""
         return tally(result.verdict for result in self.results)
@@ -103,6 +112,14 @@ def with_verdict(found: Iterable[Outcome], *verdicts: Verdict) -> tuple[Outcome,
     """Return the requirements whose verdict is one of ``verdicts``, in the order of those."""
     chosen = [outcome for outcome in found if outcome.verdict in verdicts]
     return tuple(sorted(chosen, key=lambda outcome: verdicts.index(outcome.verdict)))
+
+
+def alike_in(results: Iterable[Result]) -> list[list[Result]]:
+    """Return the results in groups that have verdict, message and finding in common."""
+    groups: dict[tuple[str, str, str], list[Result]] = {}
+    for one in results:
+        groups.setdefault((one.verdict, one.message, one.found), []).append(one)
+    return list(groups.values())
 
 
 def tally(verdicts: Iterable[Verdict]) -> str:

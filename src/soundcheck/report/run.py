@@ -102,7 +102,11 @@ class Costs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The judgement of one requirement (``case`` is ``None``) or of one of its cases."""
+    """The judgement of one requirement (``case`` is ``None``) or of one of its cases.
+
+    ``found`` is what the judge states about the deployment, also when the rule is kept: a sentence
+    such as "the limit is 26,214,400 bytes", or nothing.
+    """
 
     id: str
     case: str | None = None
@@ -119,11 +123,15 @@ class Result:
     effort: Effort = "quick"
     duration_s: float = 0.0
     draft: tuple[str, ...] = ()
+    found: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One check of one deployment."""
+    """One check of one deployment.
+
+    ``replay_of`` names the recorded run whose exchanges were judged again, if nothing was sent.
+    """
 
     tool: Tool
     target: Target
@@ -137,6 +145,7 @@ class Run:
     cost: Costs
     results: tuple[Result, ...]
     notes: tuple[str, ...] = ()
+    replay_of: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``run.json`` holds."""

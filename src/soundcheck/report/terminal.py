@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from soundcheck.report.outcomes import Outcome, outcomes, with_verdict
+from soundcheck.report.outcomes import Outcome, alike_in, outcomes, with_verdict
 from soundcheck.report.printable import one_line, printable
-from soundcheck.report.run import Run, RunVerdict, Verdict
+from soundcheck.report.run import Result, Run, RunVerdict, Verdict
 from soundcheck.report.wording import (
     COUNTED,
     cost,
@@ -17,6 +17,7 @@ from soundcheck.report.wording import (
     is_partial,
     planned_if_other,
     plural,
+    replay,
     sentence,
     target,
     title,
@@ -45,6 +46,9 @@ _AGAIN_SHOWN = 3  # findings that the next command looks at
 _REQUIREMENTS_SHOWN = 20
 _CASES_SHOWN = 4
 _MESSAGE_LINES, _MESSAGE_SHOWN = 4, 400
+_FINDINGS_SHOWN = 12
+_FINDING_SHOWN = 160  # characters
+_NAMES_SHOWN = 4  # cases that say the same
 _INDENT = 11  # columns: the longest label and a space
 _COMMAND_WIDTH = 66  # columns of a command before it is broken by backslashes
 
@@ -68,6 +72,9 @@ def render(run: Run, folder: Path, again: Iterable[tuple[str, ...]] = ()) -> "Gr
         blocks.append(f"and {len(told) - _REQUIREMENTS_SHOWN} more in the report\n")
     if unsent:
         blocks.append(f"{plural(len(unsent), 'requirement')} not reached\n")
+    findings = _findings(found)
+    if findings is not None:
+        blocks.append(_Labelled(_text("found"), findings))
     blocks += _closing(run, told, folder, list(again))
     return Group(*blocks)
 
@@ -95,6 +102,8 @@ def _headline(run: Run, found: tuple[Outcome, ...]) -> "Text":
     text = _text("\n" + title(run), _VERDICT_STYLES[run.verdict])
     text.append(f": {one_line(run.target.model)} with the {one_line(run.profile)} profile\n")
     text.append(f"{sentence(run, found)}\n")
+    again = replay(run)
+    text.append(f"{again}\n" if again else "")
     shown = [verdict for verdict in COUNTED if run.counts[verdict]]
     for number, verdict in enumerate(shown):
         text.append(", " if number else "")
@@ -111,13 +120,44 @@ def _requirement(outcome: Outcome) -> "Text":
     text.append(f"  {outcome.level}\n", "dim")
     text.append(f"{one_line(outcome.rule)}\n", "dim")
     noteworthy = outcome.noteworthy
-    for result in noteworthy[:_CASES_SHOWN]:
+    groups = alike_in(noteworthy)
+    for alike in groups[:_CASES_SHOWN]:
+        result = alike[0]
         if result.case is not None:
             other = f" ({result.verdict})" if result.verdict != outcome.verdict else ""
-            text.append(f"{one_line(result.case)}{other}: ", "bold")
+            text.append(f"{_names(alike)}{other}: ", "bold")
         text.append(f"{_first_lines(result.message or 'no message was given')}\n")
-    if len(noteworthy) > _CASES_SHOWN:
-        text.append(f"and {plural(len(noteworthy) - _CASES_SHOWN, 'more case')}\n")
+    more = sum(len(alike) for alike in groups[_CASES_SHOWN:])
+    if more:
+        text.append(f"and {plural(more, 'more case')}\n")
+    return text
+
+
+def _names(alike: list[Result]) -> str:
+    """Return the names of cases that say the same."""
+    shown = ", ".join(one_line(one.case or "(all)") for one in alike[:_NAMES_SHOWN])
+    more = len(alike) - _NAMES_SHOWN
+    return f"{shown} and {plural(more, 'more case')}" if more > 0 else shown
+
+
+def _findings(found: tuple[Outcome, ...]) -> "Text | None":
+    """Return what the judges found, a line each, or nothing."""
+    lines = []
+    for outcome in found:
+        for stated, cases in outcome.found.items():
+            names = [one_line(case, 40) for case in cases[:_NAMES_SHOWN] if case]
+            if len(cases) > _NAMES_SHOWN:
+                names.append(f"{len(cases) - _NAMES_SHOWN} more")
+            where = f" ({', '.join(names)})" if names else ""
+            lines.append((f"{outcome.id}{where}: ", one_line(stated, _FINDING_SHOWN)))
+    if not lines:
+        return None
+    text = _text("")
+    for where, stated in lines[:_FINDINGS_SHOWN]:
+        text.append(where, "dim")
+        text.append(f"{stated}\n")
+    if len(lines) > _FINDINGS_SHOWN:
+        text.append(f"and {len(lines) - _FINDINGS_SHOWN} more in the report\n")
     return text
 
 

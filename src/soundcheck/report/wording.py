@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from soundcheck.report.outcomes import Outcome, with_verdict
+from soundcheck.report.printable import one_line
 from soundcheck.report.run import Cost, Costs, Run, RunVerdict, Verdict
 
 _TITLES: dict[RunVerdict, str] = {
@@ -29,6 +30,7 @@ NOT_OBSERVABLE = (
 )
 _TEN_MS, _MINUTE, _HOUR = 0.01, 60, 3600
 _KIB = 1024
+_NAME_SHOWN = 200  # characters of what a recorded run is called
 
 
 def title(run: Run) -> str:
@@ -134,6 +136,13 @@ def dialect(run: Run) -> str:
     """Return the dialect that was seen, and the one claimed where it is another."""
     seen = run.dialect.detected
     return seen if seen == run.dialect.claimed else f"{seen} ({run.dialect.claimed} claimed)"
+
+
+def replay(run: Run) -> str | None:
+    """Return the sentence that tells a run judged again from one that asked a deployment."""
+    if run.replay_of is None:
+        return None
+    return f"Judged again from a recorded run of {one_line(run.replay_of, _NAME_SHOWN)}."
 
 
 def target(run: Run) -> str:

@@ -1,14 +1,14 @@
 """The two published wire dialects of the transcription API."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from soundcheck.reference.models import Models, SpeechModel
 from soundcheck.reference.parameters import Request
 from soundcheck.reference.refusal import Refusal
-from soundcheck.reference.settings import DialectName
-from soundcheck.reference.transcript import Transcript
+from soundcheck.reference.settings import Counts, DialectName
+from soundcheck.reference.transcript import Hearing, Transcript
 from soundcheck.reference.upload import Form
 
 MAX_FILE = 25 * 2**20
@@ -30,23 +30,27 @@ class Dialect(Protocol):
 
     name: ClassVar[DialectName]
     models: ClassVar[Models]
-    max_file: ClassVar[int]
+    limit_counts: ClassVar[Counts]
     max_field: ClassVar[int]
+    max_rest: ClassVar[int]
     retrieves_models: ClassVar[bool]
 
     def request(self, form: Form) -> Request:
         """Check a form; raises Refusal."""
 
-    def check(self, transcript: Transcript, request: Request) -> None:
-        """Refuse audio whose length does not fit the request; raises Refusal."""
+    def check(self, duration: float, request: Request) -> None:
+        """Refuse audio whose length (seconds) does not fit the request; raises Refusal."""
 
     def answer(self, transcript: Transcript, request: Request, voices: Voices) -> Answer:
         """Render a transcript in the format asked for."""
 
     def stream(
-        self, transcript: Transcript, request: Request, voices: Voices, request_id: str
-    ) -> Iterator[bytes]:
-        """Render a transcript as the frames of an event stream."""
+        self, heard: Hearing, request: Request, voices: Voices, request_id: str
+    ) -> AsyncIterator[Any]:
+        """Yield the events of a stream, JSON values or texts, as segments are recognised."""
+
+    def stream_failure(self, refusal: Refusal) -> Sequence[Any]:
+        """Return the events that end a stream which fails in the middle."""
 
     def refusal(self, refusal: Refusal) -> tuple[int, Any]:
         """Return the status and the JSON body that tell of a refusal."""

@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from soundcheck.reference import models, rendering, streaming
-from soundcheck.reference.dialects import MAX_FILE, Answer, Voices
+from soundcheck.reference.dialects import Answer, Voices
 from soundcheck.reference.models import ALL_FORMATS, Models, SpeechModel
 from soundcheck.reference.parameters import (
     Request,
@@ -22,8 +22,8 @@ from soundcheck.reference.parameters import (
     text,
 )
 from soundcheck.reference.refusal import Kind, Refusal, quoted
-from soundcheck.reference.settings import DialectName
-from soundcheck.reference.transcript import Transcript
+from soundcheck.reference.settings import Counts, DialectName
+from soundcheck.reference.transcript import Hearing, Transcript
 from soundcheck.reference.upload import Form
 
 SHORTEST_SECONDS = 0.1
@@ -77,9 +77,10 @@ class OpenAI:
 
     name: ClassVar[DialectName] = "openai"
     models: ClassVar[Models] = models.OPENAI
-    max_file: ClassVar[int] = MAX_FILE
-    # A known speaker's sample of 10 s travels as text.
+    limit_counts: ClassVar[Counts] = "request"
+    # A known speaker's sample of 10 s travels as text; there can be four.
     max_field: ClassVar[int] = 4 * 2**20
+    max_rest: ClassVar[int] = 16 * 2**20
     retrieves_models: ClassVar[bool] = True
 
     def request(self, form: Form) -> Request:
@@ -117,9 +118,8 @@ class OpenAI:
             known_speakers=_known_speakers(form, model),
         )
 
-    def check(self, transcript: Transcript, request: Request) -> None:
+    def check(self, duration: float, request: Request) -> None:
         """Refuse audio that is too short, or uncut where cutting is needed."""
-        duration = transcript.duration
         if duration < SHORTEST_SECONDS:
             raise Refusal(
                 Kind.TOO_SHORT,
@@ -163,10 +163,14 @@ class OpenAI:
                 return Answer(body)
 
     def stream(
-        self, transcript: Transcript, request: Request, voices: Voices, request_id: str
-    ) -> Iterator[bytes]:
-        """Render a transcript as an event stream."""
-        return streaming.openai_events(transcript, request, voices)
+        self, heard: Hearing, request: Request, voices: Voices, request_id: str
+    ) -> AsyncIterator[Any]:
+        """Yield the events of a stream."""
+        return streaming.openai_events(heard, request, voices)
+
+    def stream_failure(self, refusal: Refusal) -> Sequence[Any]:
+        """Return the event of the failure; without a done event the text counts as incomplete."""
+        return [self.refusal(refusal)[1]]
 
     def refusal(self, refusal: Refusal) -> tuple[int, Any]:
         """Return the status and the body of a refusal."""

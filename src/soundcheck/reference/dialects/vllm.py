@@ -1,10 +1,10 @@
 """The API as a vLLM 0.33 server speaks it, without that version's known defects."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from soundcheck.reference import models, rendering, streaming
-from soundcheck.reference.dialects import MAX_FILE, Answer, Voices
+from soundcheck.reference.dialects import Answer, Voices
 from soundcheck.reference.models import ALL_FORMATS, Models, SpeechModel
 from soundcheck.reference.parameters import (
     Request,
@@ -20,9 +20,9 @@ from soundcheck.reference.parameters import (
     text,
 )
 from soundcheck.reference.refusal import Kind, Refusal
-from soundcheck.reference.settings import DialectName
+from soundcheck.reference.settings import Counts, DialectName
 from soundcheck.reference.tokens import first_tokens
-from soundcheck.reference.transcript import Transcript
+from soundcheck.reference.transcript import Hearing, Transcript
 from soundcheck.reference.upload import Form
 
 _BAD = "BadRequestError"
@@ -54,8 +54,9 @@ class Vllm:
 
     name: ClassVar[DialectName] = "vllm"
     models: ClassVar[Models] = models.VLLM
-    max_file: ClassVar[int] = MAX_FILE
+    limit_counts: ClassVar[Counts] = "file"
     max_field: ClassVar[int] = 2**20
+    max_rest: ClassVar[int] = 4 * 2**20
     retrieves_models: ClassVar[bool] = False
 
     def request(self, form: Form) -> Request:
@@ -101,7 +102,7 @@ class Vllm:
             max_tokens=integer(form, "max_completion_tokens", low=1),
         )
 
-    def check(self, transcript: Transcript, request: Request) -> None:
+    def check(self, duration: float, request: Request) -> None:
         """Take audio of any length that the model takes."""
 
     def answer(self, transcript: Transcript, request: Request, voices: Voices) -> Answer:
@@ -123,10 +124,14 @@ class Vllm:
         return Answer({"text": heard.text, "usage": rendering.duration_usage(heard)})
 
     def stream(
-        self, transcript: Transcript, request: Request, voices: Voices, request_id: str
-    ) -> Iterator[bytes]:
-        """Render a transcript as an event stream."""
-        return streaming.vllm_chunks(_ended(transcript, request), request, request_id)
+        self, heard: Hearing, request: Request, voices: Voices, request_id: str
+    ) -> AsyncIterator[Any]:
+        """Yield the chunks of a stream."""
+        return streaming.vllm_chunks(heard, request, request_id)
+
+    def stream_failure(self, refusal: Refusal) -> Sequence[Any]:
+        """Return the event of the failure and the end marker, which comes always."""
+        return [self.refusal(refusal)[1], streaming.DONE]
 
     def refusal(self, refusal: Refusal) -> tuple[int, Any]:
         """Return the status and the body of a refusal."""

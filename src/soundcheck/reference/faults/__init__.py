@@ -6,17 +6,25 @@ from collections.abc import Iterable
 from soundcheck.errors import SoundcheckError
 from soundcheck.reference.faults import (
     benign,
+    benign_errors,
+    benign_streams,
+    errors,
     formats,
+    limits,
     models,
     schema,
+    streams,
     subtitles,
     verbose,
 )
 from soundcheck.reference.faults.hooks import (
+    SLOWEST,
     Benign,
+    BreakOff,
     Call,
     Deviation,
     Deviations,
+    Event,
     Fault,
     Registry,
     Reply,
@@ -25,10 +33,13 @@ from soundcheck.reference.faults.hooks import (
 __all__ = [
     "BENIGN",
     "FAULTS",
+    "SLOWEST",
     "Benign",
+    "BreakOff",
     "Call",
     "Deviation",
     "Deviations",
+    "Event",
     "Fault",
     "Reply",
     "UnknownFault",
@@ -46,8 +57,17 @@ def _named(*registries: Registry) -> dict[str, Deviation]:
     return named
 
 
-FAULTS = _named(schema.FAULTS, verbose.FAULTS, formats.FAULTS, subtitles.FAULTS, models.FAULTS)
-BENIGN = _named(benign.VARIATIONS)
+FAULTS = _named(
+    errors.FAULTS,
+    schema.FAULTS,
+    verbose.FAULTS,
+    formats.FAULTS,
+    subtitles.FAULTS,
+    models.FAULTS,
+    limits.FAULTS,
+    streams.FAULTS,
+)
+BENIGN = _named(benign.VARIATIONS, benign_errors.VARIATIONS, benign_streams.VARIATIONS)
 
 
 class UnknownFault(SoundcheckError):

@@ -1,27 +1,55 @@
 """Where a named deviation can act on an exchange, and how deviations are declared.
 
-The backend knows these six places only; what a deviation does stands in its own few lines.
+The backend knows these places only; what a deviation does stands in its own few lines.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from soundcheck.reference.limits import Limits
 from soundcheck.reference.parameters import Request
+from soundcheck.reference.refusal import Kind
+from soundcheck.reference.settings import DialectName
 from soundcheck.reference.transcript import Transcript
 from soundcheck.reference.upload import Form, Upload
 
 Route: TypeAlias = Literal["transcription", "models", "model"]
 
+Action: TypeAlias = Literal["close", "reset", "hang", "die"]
+"""What is done to the connection in place of a proper answer.
+
+``close``: the answer is sent without reading the rest of the body, and the connection closed;
+``reset``: closed without an answer (RST); ``hang``: the body is read and nothing answered until
+the client leaves or SLOWEST seconds have passed; ``die``: from now on this application resets every
+connection that asks it something.
+"""
+
+SLOWEST = 600.0
+"""Seconds after which an answer that hangs, or is still being streamed, is broken off."""
+
+Event: TypeAlias = Any
+"""A streamed event before it is encoded: a JSON value, or a text sent as it is (``[DONE]``)."""
+
+
+class BreakOff(Exception):
+    """Raised by an ``events`` or ``frames`` hook to break the transfer off in the middle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is being answered: the route, the models served, and the request as far as read."""
+    """What is being answered: the route, the models served, and the request as far as read.
+
+    ``accept`` is the client's header Accept; ``refused`` the reason of a refusal, None otherwise.
+    """
 
     route: Route
     served: tuple[str, ...]
     form: Form | None = None
     request: Request | None = None
+    dialect: DialectName = "openai"
+    accept: str = ""
+    refused: Kind | None = None
 
     @property
     def kind(self) -> str:
@@ -38,12 +66,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An encoded answer."""
+    """An encoded answer, or what is done in place of it (``action``)."""
 
     status: int
     body: bytes
     media_type: str
     headers: tuple[tuple[str, str], ...] = ()
+    action: Action | None = None
 
     def with_text(self, text: str) -> "Reply":
         """Return the reply with another body."""
@@ -61,15 +90,22 @@ RewriteHook: TypeAlias = Callable[[bytes], bytes]
 HearHook: TypeAlias = Callable[[Transcript, Call], Transcript]
 BodyHook: TypeAlias = Callable[[Any, Call], Any]
 ReplyHook: TypeAlias = Callable[[Reply, Call], Reply]
+EventsHook: TypeAlias = Callable[[AsyncIterator[Event], Call], AsyncIterator[Event]]
+FramesHook: TypeAlias = Callable[[AsyncIterator[bytes], Call], AsyncIterator[bytes]]
+LimitHook: TypeAlias = Callable[[Limits], Limits]
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
     """A named difference from the reference: one sentence, and its hooks.
 
-    The hooks, in the order in which they act: ``form`` changes the fields received, ``refuse``
-    rejects the file, ``rewrite`` changes its bytes, ``hear`` the transcript, ``body`` the JSON
-    value of a successful answer, ``reply`` any encoded answer.
+    The hooks, in the order in which they act: ``limit`` changes the size limit, ``form`` the fields
+    received, ``refuse`` rejects the file, ``rewrite`` changes its bytes, ``hear`` the transcript,
+    ``body`` the JSON value of a successful answer, ``reply`` any encoded answer but a stream.
+
+    Of a stream, ``stream_reply`` changes status, media type and headers, and answers a body in its
+    place if it gives one; ``events`` changes the events, ``frames`` their encoding. A ``hear`` acts
+    on what is streamed too, which begins then only when all was recognised.
     """
 
     name: str
@@ -80,6 +116,10 @@ class Deviation:
     hear: HearHook | None = None
     body: BodyHook | None = None
     reply: ReplyHook | None = None
+    limit: LimitHook | None = None
+    stream_reply: ReplyHook | None = None
+    events: EventsHook | None = None
+    frames: FramesHook | None = None
 
 
 class Fault(Deviation):
@@ -171,12 +211,71 @@ class Registry:
 
         return declare
 
+    def oversize(self, name: str, sentence: str) -> Callable[[ReplyHook], ReplyHook]:
+        """Declare what becomes of the refusal of a file that is too large."""
+
+        def declare(hook: ReplyHook) -> ReplyHook:
+            def limited(reply: Reply, call: Call) -> Reply:
+                return hook(reply, call) if call.refused is Kind.FILE_TOO_LARGE else reply
+
+            self.add(name, sentence, reply=limited)
+            return hook
+
+        return declare
+
+    def limit(self, name: str, sentence: str) -> Callable[[LimitHook], LimitHook]:
+        """Declare what changes the size limit."""
+
+        def declare(hook: LimitHook) -> LimitHook:
+            self.add(name, sentence, limit=hook)
+            return hook
+
+        return declare
+
+    def stream_reply(self, name: str, sentence: str) -> Callable[[ReplyHook], ReplyHook]:
+        """Declare what changes a stream's head, or answers something else in its place."""
+
+        def declare(hook: ReplyHook) -> ReplyHook:
+            self.add(name, sentence, stream_reply=hook)
+            return hook
+
+        return declare
+
+    def events(self, name: str, sentence: str) -> Callable[[EventsHook], EventsHook]:
+        """Declare what changes a stream's events: an async generator over them."""
+
+        def declare(hook: EventsHook) -> EventsHook:
+            self.add(name, sentence, events=hook)
+            return hook
+
+        return declare
+
+    def frames(self, name: str, sentence: str) -> Callable[[FramesHook], FramesHook]:
+        """Declare what changes a stream's encoded frames: an async generator over them.
+
+        Each frame that comes out is sent at once, however long that takes.
+        """
+
+        def declare(hook: FramesHook) -> FramesHook:
+            self.add(name, sentence, frames=hook)
+            return hook
+
+        return declare
+
 
 class Deviations:
     """The deviations a deployment was told to have, applied one after the other."""
 
     def __init__(self, chosen: Iterable[Deviation] = ()) -> None:
         self._chosen = tuple(chosen)
+        self.hears = any(one.hear is not None for one in self._chosen)
+
+    def limit(self, limits: Limits) -> Limits:
+        """Return the size limit as the deployment has it."""
+        for one in self._chosen:
+            if one.limit is not None:
+                limits = one.limit(limits)
+        return limits
 
     def form(self, form: Form, call: Call) -> Form:
         """Return the form as the deployment reads it."""
@@ -215,3 +314,24 @@ class Deviations:
             if one.reply is not None:
                 reply = one.reply(reply, call)
         return reply
+
+    def stream_reply(self, reply: Reply, call: Call) -> Reply:
+        """Return a stream's head, or what is answered in its place."""
+        for one in self._chosen:
+            if one.stream_reply is not None:
+                reply = one.stream_reply(reply, call)
+        return reply
+
+    def events(self, events: AsyncIterator[Event], call: Call) -> AsyncIterator[Event]:
+        """Return a stream's events as they are sent."""
+        for one in self._chosen:
+            if one.events is not None:
+                events = one.events(events, call)
+        return events
+
+    def frames(self, frames: AsyncIterator[bytes], call: Call) -> AsyncIterator[bytes]:
+        """Return a stream's frames as they are sent."""
+        for one in self._chosen:
+            if one.frames is not None:
+                frames = one.frames(frames, call)
+        return frames

@@ -1,0 +1,65 @@
+"""Where a session's answers come from: a deployment, or a run that was recorded earlier."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from soundcheck.contract.answer import Answer
+from soundcheck.contract.probe import Probe
+from soundcheck.contract.uploaded import uploaded
+from soundcheck.contract.verdict import Untestable
+from soundcheck.http.store import Store
+
+
+class Source(Protocol):
+    """Gives the answers to probes."""
+
+    @property
+    def silence(self) -> str:
+        """What the deployment stopped answering after, ``""`` while it answers."""
+
+    def examined(self, model: str) -> None:
+        """Take the model under test, once it is known."""
+
+    def recorded(self, probe: Probe) -> bool:
+        """Tell whether the answer to ``probe`` is already in the run folder."""
+
+    def answer(self, probe: Probe, *, timeout: float | None = None) -> Answer:
+        """Return the answer to ``probe``; raises ``Untestable`` where there can be none."""
+
+    def send_all(self, probes: Iterable[Probe], progress: Callable[[Probe], None]) -> None:
+        """See to it that every one of ``probes`` is answered; ``progress`` is told of each."""
+
+    def close(self) -> None:
+        """Let go of every connection."""
+
+
+class Recording:
+    """The exchanges of a run folder, judged again; nothing is sent."""
+
+    silence = ""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def examined(self, model: str) -> None:
+        """Take the model under test, which no request needs any more."""
+
+    def recorded(self, probe: Probe) -> bool:
+        """Tell whether the run holds the answer to ``probe``."""
+        return self._store.path(probe.digest).exists()
+
+    def answer(self, probe: Probe, *, timeout: float | None = None) -> Answer:
+        """Return the recorded answer.
+
+        Raises ``Untestable`` where the run has none.
+        """
+        exchange = self._store.load(probe.digest)
+        if exchange is None:
+            raise Untestable("the recorded run has no answer to this request")
+        return Answer(exchange, uploaded(exchange))
+
+    def send_all(self, probes: Iterable[Probe], progress: Callable[[Probe], None]) -> None:
+        """Send nothing."""
+
+    def close(self) -> None:
+        """Do nothing: there are no connections."""

@@ -1,0 +1,159 @@
+"""The raw sender asks for leave, listens while it sends, and keeps what it saw."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from soundcheck.http.exchange import Exchange
+from soundcheck.http.multipart import Body, Content, File, encode
+from soundcheck.http.raw import RawSender
+
+FINE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+REFUSED = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+LEAVE = b"HTTP/1.1 100 Continue\r\n\r\n"
+SIZE = 8 * 2**20
+
+Serve = Callable[[socket.socket], None]
+
+
+def _form() -> Body:
+    return encode([(File("file", "a.wav", "a.wav", "audio/wav"), Content(b"x" * SIZE))])
+
+
+@contextmanager
+def _server(serve: Serve) -> Iterator[str]:
+    """Yield the URL of a server that hands its one connection, past the head, to ``serve``."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def run() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += connection.recv(1)
+            assert b"expect: 100-continue" in head.lower()
+            serve(connection)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    with listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        thread.join(10)
+
+
+def _send(url: str, timeout: float = 20.0) -> Exchange:
+    sender = RawSender(url, (), ssl.create_default_context(), lambda: False)
+    return sender.expecting(
+        "/x", headers=(), body=_form(), parts=(), digest="d", lane="exclusive", timeout=timeout
+    )
+
+
+def _read(connection: socket.socket, size: int) -> None:
+    while size > 0:
+        size -= len(connection.recv(2**16)) or size
+
+
+def test_a_body_follows_the_leave() -> None:
+    """The body is sent once 100 came, and the final answer is read after it."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(LEAVE)
+        _read(connection, _form().length)
+        connection.sendall(FINE)
+
+    with _server(serve) as url:
+        exchange = _send(url)
+    assert exchange.error is None
+    assert exchange.response is not None
+    assert exchange.response.status == 200
+    assert exchange.response.body == b"{}"
+    assert [status for status, _ in exchange.response.interim] == [100]
+    assert exchange.request.sent_bytes == exchange.request.body_bytes == _form().length
+
+
+def test_a_refusal_spares_the_body() -> None:
+    """After a final answer in the place of 100 not a byte of the body is sent."""
+    with _server(lambda connection: connection.sendall(REFUSED)) as url:
+        exchange = _send(url)
+    assert exchange.error is None
+    assert exchange.response is not None
+    assert exchange.response.status == 413
+    assert exchange.request.sent_bytes == 0
+
+
+def test_an_answer_stops_the_body() -> None:
+    """An answer that comes while the body is sent ends it, and is read."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(LEAVE)
+        _read(connection, 2**20)
+        connection.sendall(REFUSED)
+        _read(connection, SIZE)
+
+    with _server(serve) as url:
+        exchange = _send(url)
+    assert exchange.response is not None
+    assert exchange.response.status == 413
+    assert exchange.request.sent_bytes is not None
+    assert 2**20 <= exchange.request.sent_bytes <= _form().length
+
+
+def test_silence_is_no_refusal() -> None:
+    """A server that knows no Expect gets the body after a while."""
+
+    def serve(connection: socket.socket) -> None:
+        _read(connection, _form().length)
+        connection.sendall(FINE)
+
+    with _server(serve) as url:
+        exchange = _send(url)
+    assert exchange.response is not None
+    assert exchange.response.status == 200
+    assert exchange.response.interim == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (b"", "reset"),
+        (LEAVE, "protocol"),
+        (b"nonsense\r\n\r\n", "protocol"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfew", "protocol"),
+    ],
+)
+def test_what_breaks_off_is_recorded(answer: bytes, kind: str) -> None:
+    """A connection that closes without a whole answer is an error of the exchange."""
+    with _server(lambda connection: connection.sendall(answer)) as url:
+        exchange = _send(url)
+    assert exchange.error is not None
+    assert exchange.error.kind in (kind, "reset")
+
+
+def test_a_server_that_never_answers_is_given_up_on() -> None:
+    """The whole exchange ends at its time limit."""
+    done = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(LEAVE)
+        done.wait(20)
+
+    with _server(serve) as url:
+        exchange = _send(url, timeout=1.0)
+        done.set()
+    assert exchange.error is not None
+    assert exchange.error.kind == "timeout"
+    assert exchange.request.sent_bytes is not None
+    assert exchange.request.sent_bytes < _form().length
+
+
+def test_nobody_there() -> None:
+    """A refused connection is told as such."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    exchange = _send(f"http://127.0.0.1:{port}/v1")
+    assert exchange.error is not None
+    assert exchange.error.kind == "refused"
