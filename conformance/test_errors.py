@@ -109,6 +109,7 @@ REFUSED = (
         "file-without-name",
         "a file part without a file name",
         transcription("hello.wav", filename=None, language="en"),
+        "file",
     ),
     _case(
         "unknown-model",

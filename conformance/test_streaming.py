@@ -86,7 +86,13 @@ Found = Callable[[str], None]
     "streaming/event-stream",
     MUST,
     source="OAS CreateTranscriptionRequest.stream; openapi responses text/event-stream",
-    killed_by=["stream-ignored", "stream-mislabelled", "stream-empty", "stream-endless"],
+    killed_by=[
+        "stream-ignored",
+        "stream-mislabelled",
+        "stream-empty",
+        "stream-endless",
+        "stream-breaks-off",
+    ],
     draft=["STT-STREAM-001"],
 )
 @cases(Case("speech", value=STREAMED), Case("chinese", value=CHINESE), Case("minute", value=MINUTE))
@@ -178,7 +184,13 @@ def test_events_are_those_of_openai(answers: Answers) -> None:
     source="OAS TranscriptTextDoneEvent; its example has no [DONE], vllm#49116 quotes one",
     profiles=["openai"],
     needs=["streaming"],
-    killed_by=["stream-without-done", "stream-done-twice", "stream-delta-after-done"],
+    killed_by=[
+        "stream-without-done",
+        "stream-fails-midway",
+        "stream-done-twice",
+        "stream-delta-after-done",
+        "stream-trickles",
+    ],
     draft=["STT-STREAM-004"],
 )
 @cases(*TWO_LANGUAGES)

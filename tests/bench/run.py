@@ -9,17 +9,19 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 from exchange_server import instant_server
+from figures import Figure
+from memory import peak_memory
 from rich.console import Console
 from rich.table import Table
+from sizes import boundary_files
+from sse import sse_parser
+from uploads import uploads
 
 from soundcheck.audio import Library
 from soundcheck.contract import transcription
@@ -29,22 +31,6 @@ from soundcheck.http.multipart import Content, File, encode
 from soundcheck.http.store import Store
 
 MIB = 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measured value, its limit, and whether exceeding it fails the run."""
-
-    what: str
-    value: float
-    unit: str
-    limit: float
-    gates: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Tell whether the limit is kept."""
-        return self.value <= self.limit
 
 
 def calibrate() -> float:
@@ -142,7 +128,7 @@ def check_run(cache: Path | None, what: str, seconds: float) -> Iterator[Figure]
             env=environment,
             stdout=subprocess.DEVNULL,
         )
-        with _peak_memory(process.pid) as peak:
+        with peak_memory(process.pid) as peak:
             code = process.wait()
         elapsed = time.perf_counter() - begin
     if code != 0:
@@ -151,54 +137,13 @@ def check_run(cache: Path | None, what: str, seconds: float) -> Iterator[Figure]
     yield Figure(f"check of the reference, {what}: memory", peak() / MIB, "MiB", 600)
 
 
-@contextmanager
-def _peak_memory(pid: int) -> Iterator[Callable[[], int]]:
-    """Yield a function for the peak of the memory of ``pid`` and its descendants, in bytes.
-
-    Memory is the proportional set size: pages that processes share are counted once.
-    """
-    peak = 0
-    ended = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not ended.wait(0.05):
-            peak = max(peak, sum(map(_pss, _family(pid))))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield lambda: peak
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for parent in found:
-        try:
-            children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        except OSError:
-            continue
-        found += [int(child) for child in children]
-    return found
-
-
-def _pss(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
-
-
 def main() -> int:
     """Measure everything, print the table, and return 1 if a gating figure is over its limit."""
     calibration = calibrate()
-    figures = [exchange_overhead(), first_line(), fixtures_cold()]
+    figures = [exchange_overhead(), first_line(), *sse_parser(), *uploads()]
+    figures += [*boundary_files(), fixtures_cold()]
     Library().build()
-    figures += check_run(None, "warm", 20)
+    figures += check_run(None, "warm", 30)
     with tempfile.TemporaryDirectory() as cache:
         figures += check_run(Path(cache), "cold", 60)
     table = Table(title=f"calibration loop: {calibration:.0f} ms", box=None)

@@ -1,6 +1,7 @@
 """Many reference deployments in one process: one below the path of each fault's name.
 
-Run as ``python farm.py DIALECT``: prints its URL, ends when its standard input is closed.
+Run as ``python farm.py DIALECT``: prints its URL, ends when its standard input is closed. What is
+below ``/none`` has no deviation, below ``/NAME`` that one, below ``/A+B`` both.
 """
 
 import contextlib
@@ -11,11 +12,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
 from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
 
 from soundcheck.reference.backend import create_app
-from soundcheck.reference.faults import BENIGN, FAULTS
 from soundcheck.reference.pool import RecognizerPool
 from soundcheck.reference.server import listen
 from soundcheck.reference.settings import Settings
@@ -49,18 +49,30 @@ class Remembering:
         yield hearing(known)
 
 
+class Farm:
+    """The application that hands each request to the deployment that its path begins with."""
+
+    def __init__(self, dialect: str, pool: Remembering) -> None:
+        self._dialect = dialect
+        self._pool = pool
+        self._grown: dict[str, Mount] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the deployment with the deviations that the path names."""
+        place = scope["path"].split("/")[1]
+        if place not in self._grown:
+            names = () if place == "none" else tuple(place.split("+"))
+            app = create_app(Settings(self._dialect, faults=names), self._pool)
+            self._grown[place] = Mount(f"/{place}", app)
+        _, inner = self._grown[place].matches(scope)
+        await self._grown[place].handle({**scope, **inner}, receive, send)
+
+
 def main(dialect: str) -> None:
-    """Serve ``/none`` without a deviation, ``/NAME`` for each, and ``/a+b`` for several."""
+    """Serve until standard input is closed."""
     with RecognizerPool(1) as recognizers, listen("127.0.0.1", 0) as listener:
-        pool = Remembering(recognizers)
-
-        def app(*names: str) -> Starlette:
-            return create_app(Settings(dialect, faults=names), pool)
-
-        mounts = [Mount(f"/{name}", app(name)) for name in [*FAULTS, *BENIGN]]
-        mounts += [Mount("/none", app()), Mount("/benign", app(*_compatible()))]
-        config = uvicorn.Config(Starlette(routes=mounts), lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
+        farm = Farm(dialect, Remembering(recognizers))
+        server = uvicorn.Server(uvicorn.Config(farm, lifespan="off", log_config=None))
 
         def end_with_parent() -> None:
             sys.stdin.buffer.read()
@@ -70,11 +82,6 @@ def main(dialect: str) -> None:
         sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}\n")
         sys.stdout.flush()
         server.run(sockets=[listener])
-
-
-def _compatible() -> list[str]:
-    """Return the benign variations that can be had together."""
-    return [name for name in BENIGN if name != "language-as-name"]
 
 
 if __name__ == "__main__":

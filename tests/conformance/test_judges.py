@@ -34,7 +34,8 @@ SPOKEN = {
 ENTRY = {"id": MODEL, "object": "model", "created": 0, "owned_by": "us", "tasks": ["transcribe"]}
 ERROR = {"error": {"message": "The model soundcheck-no-such-model does not exist.", "type": "x"}}
 MISTAKEN = {
-    "message": "file, model, response_format, language, timestamp_granularities or temperature",
+    "message": "file, model, response_format, language, temperature, size, duration, "
+    "timestamp_granularities",
     "type": "x",
     "param": None,
     "code": None,
@@ -43,6 +44,16 @@ MISTAKEN = {
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
+
+
+LIMIT = 26_214_400
+
+
+def _size(probe: Probe) -> int:
+    """Return the size of the file that a probe uploads, as far as its name tells."""
+    [*clips] = probe.clips or ("",)
+    name, _, size = clips[0].partition(".")[0].partition("-")
+    return int(size) if name == "sized" else 27_000_000 if clips[0] == "meeting.wav" else 0
 
 
 def _spoken(clip: str) -> str:
@@ -102,8 +113,9 @@ def _frames(events: Any) -> bytes:
 
 def _right(probe: Probe, *, dialect: str = "openai") -> tuple[int, str, Any]:
     """Return the status, media type and body (text, or a JSON value) of a right answer."""
-    if probe.mistake:
-        return 400, JSON, {"error": MISTAKEN | ({} if dialect == "openai" else {"code": 400})}
+    if probe.mistake or _size(probe) > LIMIT:
+        status = 413 if probe.clips and _size(probe) > LIMIT else 400
+        return status, JSON, {"error": MISTAKEN | ({} if dialect == "openai" else {"code": 400})}
     fields = {part.name: getattr(part, "value", "") for part in probe.parts}
     if probe.path == "/models":
         return 200, JSON, {"object": "list", "data": [ENTRY]}
@@ -170,6 +182,7 @@ def _judge(rule: Requirement, answer: Callable[[Probe], Answer]) -> Iterator[str
             "case": case,
             "deployment": DEPLOYMENT,
             "found": lambda sentence: None,
+            "ask": lambda probe: answer(probe.on(MODEL)),
         }
         wanted = inspect.signature(judge).parameters
         try:

@@ -212,7 +212,9 @@ class _Reader:
             return
         name = str(segment.name)
         if segment.filename is None:
-            self._fields.append((name, self._text.decode("utf-8")))
+            # A file that lacks its filename is refused as such, not for being no text.
+            errors = "replace" if name == "file" else "strict"
+            self._fields.append((name, self._text.decode("utf-8", errors)))
         elif self._target is not None:
             self._target.flush()
             self._file = Upload(

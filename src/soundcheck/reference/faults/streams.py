@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
-from soundcheck.reference.faults.hooks import Call, Event, Fault, Registry, Reply
+from soundcheck.reference.faults.hooks import BreakOff, Call, Event, Fault, Registry, Reply
 from soundcheck.reference.upload import Form
 
 FAULTS = Registry(Fault)
@@ -94,9 +94,34 @@ async def _(frames: AsyncIterator[bytes], call: Call) -> AsyncIterator[bytes]:
         await asyncio.sleep(0)  # once the client has left, nothing else lets that be noticed
 
 
+@FAULTS.frames("stream-trickles", "An event stream comes at one byte a second.")
+async def _(frames: AsyncIterator[bytes], call: Call) -> AsyncIterator[bytes]:
+    async for frame in frames:
+        for place in range(len(frame)):
+            yield frame[place : place + 1]
+            await asyncio.sleep(1)
+
+
 @_events("stream-ends-early", "A stream ends in the middle as if it were complete.")
 def _(events: list[Event], call: Call) -> list[Event]:
     return events[: len(events) // 2]
+
+
+@_events("stream-fails-midway", "A stream stops in the middle with an error.")
+def _(events: list[Event], call: Call) -> list[Event]:
+    error = {"error": {"message": "Out of memory.", "type": "server_error"}}
+    end = [_DONE_MARKER] if call.dialect == "vllm" else []
+    return [*events[: len(events) // 2], error, *end]
+
+
+@FAULTS.events("stream-breaks-off", "The connection breaks in the middle of a stream.")
+async def _(events: AsyncIterator[Event], call: Call) -> AsyncIterator[Event]:
+    sent = 0
+    async for event in events:
+        if sent == 3:
+            raise BreakOff
+        sent += 1
+        yield event
 
 
 @FAULTS.frames("stream-buffered", "A stream is held back until it is complete.")
