@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,26 @@ def test_what_was_not_recorded_is_untestable(recorded: Path) -> None:
     [result] = [one for one in _run(recorded / "more")["results"] if one["id"] == missing]
     assert result["verdict"] == "untestable"
     assert "has no answer to this request" in result["message"]
+
+
+def test_damaged_evidence_is_untestable(recorded: Path) -> None:
+    """A rule whose recorded answers cannot be read is untestable; the others keep their verdict."""
+    damaged = recorded / "damaged"
+    shutil.copytree(recorded / "run", damaged)
+    [digest] = next(
+        one["exchanges"]
+        for one in _run(damaged)["results"]
+        if one["id"] == "limits/documented-size"
+    )
+    path = damaged / "exchanges" / f"{digest}.json"
+    path.write_text(path.read_text("utf-8")[:300], encoding="utf-8")
+    rules = ["--only", "limits/documented-size", "--only", "limits/compress-works"]
+    code, told = _soundcheck(recorded, "check", "--replay=damaged", "--out=judged", *rules)
+    assert code == 4, told
+    verdicts = {one["id"]: one for one in _run(recorded / "judged")["results"]}
+    assert verdicts["limits/documented-size"]["verdict"] == "untestable"
+    assert f"{digest} is damaged" in verdicts["limits/documented-size"]["message"]
+    assert verdicts["limits/compress-works"]["verdict"] == "pass"
 
 
 @pytest.mark.parametrize(

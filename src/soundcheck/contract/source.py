@@ -51,12 +51,16 @@ class Recording:
     def answer(self, probe: Probe, *, timeout: float | None = None) -> Answer:
         """Return the recorded answer.
 
-        Raises ``Untestable`` where the run has none.
+        Raises ``Untestable`` where the run has none that can be read.
         """
-        exchange = self._store.load(probe.digest)
+        try:
+            exchange = self._store.load(probe.digest)
+            clip = None if exchange is None else uploaded(exchange)
+        except (ValueError, KeyError, TypeError, OSError):
+            raise Untestable(f"the recorded exchange {probe.digest} is damaged") from None
         if exchange is None:
             raise Untestable("the recorded run has no answer to this request")
-        return Answer(exchange, uploaded(exchange))
+        return Answer(exchange, clip)
 
     def send_all(self, probes: Iterable[Probe], progress: Callable[[Probe], None]) -> None:
         """Send nothing."""
