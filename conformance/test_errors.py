@@ -23,7 +23,7 @@ from soundcheck.contract import (
     Probe,
     Untestable,
     cases,
-    conforms,
+    enveloped,
     member,
     probes,
     requirement,
@@ -223,7 +223,7 @@ def test_errors_are_in_the_envelope(answers: Answers, case: Case, deployment: De
     documented = answer.status == 401 and deployment.profile.requirements != "openai"
     if documented and isinstance(body.get("error"), str):  # how vLLM answers without a key
         return
-    conforms(body, "error#envelope")
+    enveloped(answer)
 
 
 @requirement(
@@ -346,6 +346,11 @@ def test_a_mistake_never_gives_5xx(answers: Answers, found: Callable[[str], None
     ]
     more = f"; and {len(wrong) - MOST_TOLD} more" if len(wrong) > MOST_TOLD else ""
     assert not wrong, "; ".join(wrong[:MOST_TOLD]) + more
+    unread += [  # who is turned away at the door says nothing of the mistake
+        Untestable(f"{name}: the deployment answered 429 (too many requests)")
+        for name, outcome in outcomes.values()
+        if outcome == LIMITED
+    ]
     if unread:
         raise unread[0]
 
@@ -362,8 +367,12 @@ def test_a_mistake_never_gives_5xx(answers: Answers, found: Callable[[str], None
 def test_a_mistake_is_told_in_time(answers: Answers, case: Case) -> None:
     """A request with a mistake in it is answered within 30 s."""
     error, took = answers.answer.exchange.error, answers.answer.exchange.timing.done_s
+    if error is not None and error.kind == "timeout" and round(took, 1) < PATIENCE:
+        raise Untestable(
+            f"it was given up on after {took:.0f} s, sooner than the {PATIENCE:.0f} s allowed: "
+            "give a longer --timeout"
+        )
     assert error is None, f"no complete answer ({error.kind}): {error.message}"
-    assert took <= PATIENCE, f"the answer took {took:.1f} s"
 
 
 _FOLDERS = (
@@ -378,8 +387,7 @@ LEAKS = {
         r"|\bgoroutine \d+ \[|\bpanicked at |\.(?:py|go|rs|cc|cpp|cu|java):\d"
     ),
     "a command line": re.compile(
-        r"non-zero exit status|\bexit(?:ed with)? (?:status|code) \d|Command '\["
-        r"|\bffmpeg version \w|\bconfiguration: --\w"
+        r"Command '\[|\bffmpeg version \w|\bconfiguration: --\w"
         r"|\b(?:ffmpeg|ffprobe|sox|bash|sh|python[\d.]{0,4}) -{1,2}\w"
     ),
     "a file path": re.compile(
@@ -395,10 +403,6 @@ LEAKS = {
     "a key": re.compile(
         rf"{re.escape(REDACTED)}|\bsk-[\w-]{{16}}|\bBearer [\w.~+/-]{{16}}|\bhf_\w{{20}}"
         r"|\bAKIA[A-Z0-9]{16}\b"
-    ),
-    "an internal of a library": re.compile(
-        r"\bobject at 0x[0-9a-f]{6}|\[Errno \d|\b(?:site|dist)-packages\b|\bav\.error\."
-        r"|\bCUDA error\b|\btorch\.(?:cuda|OutOfMemory)"
     ),
 }
 """What tells of the inside of a deployment. Each is read in time that grows with the text alone.
@@ -417,19 +421,24 @@ Not meant: addresses of documents, the API's own paths, media types and names of
         "error-file-path",
         "error-host-name",
         "error-key",
-        "error-object",
     ],
     draft=["STT-ERROR-008"],
 )
 @cases(*MISTAKES)
 @probes(_asked)
 def test_errors_leak_nothing(answers: Answers, case: Case) -> None:
-    """No error shows a stack trace, command line, file path, host name, key or memory address."""
+    """No error shows a stack trace, command line, file path, host name or key."""
     answer = _refusal(answers.answer)
-    own = urlsplit(answer.exchange.request.url).netloc
+    url = urlsplit(answer.exchange.request.url)
+    paths = _own_paths(url.path, case.value.probe.path)
     text = _unescaped(answer.body.decode("utf-8", "replace"))
     for kind, pattern in LEAKS.items():
-        leak = next((one for one in pattern.finditer(text) if one[0] not in own), None)
+        strange = (
+            one
+            for one in pattern.finditer(text)
+            if one[0] not in url.netloc and not paths.match(text, one.start())
+        )
+        leak = next(strange, None)
         if leak is not None:
             around = text[max(0, leak.start() - 20) : leak.end() + 40]
             raise AssertionError(f"the error shows {kind}: {shown(around)}")
@@ -508,15 +517,11 @@ def test_success_hides_no_failure(answers: Answers, case: Case) -> None:
 @probes(lambda: {"a right request": GOOD} | _every_mistake())
 def test_rate_limiting_is_told_as_documented(answers: Answers) -> None:
     """A 429 has the envelope, and its Retry-After is a number of seconds above 0 or a date."""
-    limited = [
-        answer
-        for answer in _read(answers)[0].values()
-        if answer.exchange.response is not None and answer.exchange.response.status == 429
-    ]
+    limited = [one for answer in _read(answers)[0].values() for one in _limited(answer)]
     if not limited:
         raise NotObserved("no request was answered with 429")
     for answer in limited:
-        conforms(answer.object(), "error#envelope")
+        enveloped(answer)
         value = answer.header("retry-after")
         assert value is None or _is_delay(value), f"Retry-After is {shown(value)}"
 
@@ -563,6 +568,7 @@ def _without_speech(deployment: Deployment) -> str | None:
 
 
 DROPPED = "connection dropped"
+LIMITED = "429"
 
 
 def _read(answers: Answers) -> tuple[dict[str, Answer], list[Untestable]]:
@@ -585,6 +591,18 @@ def _outcome(answer: Answer) -> str:
     if response is not None:
         return str(response.status)
     return error.kind if error is not None else "no answer"
+
+
+def _limited(answer: Answer) -> list[Answer]:
+    """Return what was answered with 429, to earlier attempts too."""
+    earlier = (
+        replace(answer.exchange, response=one, error=None) for one in answer.exchange.retried
+    )
+    return [
+        Answer(exchange)
+        for exchange in (*earlier, answer.exchange)
+        if exchange.response is not None and exchange.response.status == 429
+    ]
 
 
 def _complete(answer: Answer) -> Answer:
@@ -616,6 +634,21 @@ def _has_type(error: dict[str, Any]) -> None:
     kind = error.get("type")
     assert isinstance(kind, str), f"{member(error, 'type')}, not a string"
     assert kind, "type is empty"
+
+
+def _own_paths(asked: str, below: str) -> re.Pattern[str]:
+    """Return what matches paths of the API in a text: they lie where the client was sent.
+
+    ``asked`` is the path of a request's URL, ``below`` its end within the API. A beginning of it
+    counts only as it is: below ``/app``, where the API may lie, there may be files as well.
+    """
+    base = asked.removesuffix(below)
+    steps = asked.split("/")
+    beginnings = ("/".join(steps[:end]) for end in range(2, len(steps) + 1))
+    others = re.escape(base) if base.count("/") > 1 else rf"{re.escape(base)}/(?:audio|models)"
+    ends = r"(?![\w+-]|[./]\w)"
+    exact = "|".join(re.escape(beginning) + ends for beginning in beginnings)
+    return re.compile(rf"{others}(?![\w+-]|\.\w)|{exact}")
 
 
 def _unescaped(text: str) -> str:

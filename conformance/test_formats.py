@@ -20,6 +20,7 @@ from soundcheck.contract import (
     Probe,
     cases,
     conforms,
+    enveloped,
     normalised,
     probes,
     requirement,
@@ -291,7 +292,7 @@ def test_an_unsupported_format_is_refused_cleanly(answers: Answers, case: Case) 
     if answers.subtitles.status == 200:
         _cues(answers.subtitles, case.id)
     else:
-        conforms(answers.subtitles.refused().object(), "error#envelope")
+        enveloped(answers.subtitles.refused())
 
 
 @requirement(

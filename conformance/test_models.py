@@ -5,6 +5,7 @@ long texts takes minutes.
 """
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from soundcheck.contract import (
@@ -14,8 +15,10 @@ from soundcheck.contract import (
     Case,
     Deployment,
     NotObserved,
+    Probe,
     cases,
     conforms,
+    enveloped,
     get,
     member,
     probes,
@@ -27,6 +30,8 @@ from soundcheck.contract.probe import MODELS
 
 UNKNOWN = "soundcheck-no-such-model"
 SHORT = transcription("hello.wav", language="en")
+PATIENCE = 30.0
+"""Seconds in which an unknown model is refused, as ``errors/in-time`` asks of the same request."""
 
 
 @requirement(
@@ -130,14 +135,19 @@ def test_marked_models_transcribe(answers: Answers) -> None:
     killed_by=["accepts-any-model", "unknown-model-500", "unknown-model-unnamed"],
     draft=["STT-MODELS-006"],
 )
-@probes(unknown=transcription("hello.wav", model=UNKNOWN, language="en"), known=SHORT)
+@probes(
+    unknown=transcription(
+        "hello.wav", model=UNKNOWN, patience=PATIENCE, mistake="an unknown model", language="en"
+    ),
+    known=SHORT,
+)
 def test_an_unknown_model_is_refused(answers: Answers) -> None:
     """An unknown model gets 400 or 404 with an error that names it; a known one gets 200."""
     answers.known.ok()
     answer = answers.unknown
     assert answer.status in (400, 404), f"expected 400 or 404, got {answer.excerpt}"
+    enveloped(answer)
     body = answer.object()
-    conforms(body, "error#envelope")
     error = body["error"]
     assert UNKNOWN in error["message"] or error.get("param") == "model", (
         f"the error names neither the model nor the parameter: {shown(error['message'])}"
@@ -152,14 +162,17 @@ def test_an_unknown_model_is_refused(answers: Answers) -> None:
     killed_by=["retrieve-model-missing", "retrieve-unknown-200", "retrieve-other-model"],
     draft=["STT-MODELS-007"],
 )
-@probes(known=get("/models/{model}"), unknown=get(f"/models/{UNKNOWN}"))
+@probes(
+    known=get("/models/{model}"),
+    unknown=replace(get(f"/models/{UNKNOWN}"), mistake="the entry of an unknown model"),
+)
 def test_a_model_can_be_retrieved(answers: Answers, deployment: Deployment) -> None:
     """GET /models/{model} gives that model's entry; an unknown id gives 404 with an error."""
     entry = answers.known.ok().object()
     conforms(entry, "models#model")
     assert entry["id"] == deployment.model, f"the entry's id is {shown(entry['id'])}"
     assert answers.unknown.status == 404, f"expected 404, got {answers.unknown.excerpt}"
-    conforms(answers.unknown.object(), "error#envelope")
+    enveloped(answers.unknown)
 
 
 @requirement(
@@ -171,12 +184,7 @@ def test_a_model_can_be_retrieved(answers: Answers, deployment: Deployment) -> N
 )
 @cases("other-case", "trailing-space")
 @probes(
-    lambda case, deployment: {
-        "known": SHORT,
-        "variant": transcription(
-            "hello.wav", model=_variant(case.id, deployment.model), language="en"
-        ),
-    }
+    lambda case, deployment: {"known": SHORT, "variant": _by_variant(case.id, deployment.model)}
 )
 def test_model_names_match_exactly(answers: Answers, case: Case, deployment: Deployment) -> None:
     """A model name in another case or with a trailing space is refused as unknown."""
@@ -184,6 +192,14 @@ def test_model_names_match_exactly(answers: Answers, case: Case, deployment: Dep
         raise NotObserved(f"{deployment.model} has no other case")
     answers.known.ok()
     answers.variant.refused()
+
+
+def _by_variant(kind: str, model: str) -> Probe:
+    """Return a request by the model's name written otherwise; no mistake if it is the same."""
+    name = _variant(kind, model)
+    how = "with a trailing space" if kind == "trailing-space" else "in another case"
+    mistake = "" if name == model else f"a model's name {how}"
+    return transcription("hello.wav", model=name, mistake=mistake, language="en")
 
 
 def _variant(kind: str, model: str) -> str:

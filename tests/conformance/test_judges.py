@@ -1,7 +1,9 @@
 """Judges decide or say that they cannot: whatever a deployment sends, none of them breaks."""
 
 import inspect
+import itertools
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -34,8 +36,8 @@ SPOKEN = {
 ENTRY = {"id": MODEL, "object": "model", "created": 0, "owned_by": "us", "tasks": ["transcribe"]}
 ERROR = {"error": {"message": "The model soundcheck-no-such-model does not exist.", "type": "x"}}
 MISTAKEN = {
-    "message": "file, model, response_format, language, temperature, size, duration, "
-    "timestamp_granularities",
+    "message": "file, the model soundcheck-no-such-model, response_format, language, temperature, "
+    "size, duration, timestamp_granularities",
     "type": "x",
     "param": None,
     "code": None,
@@ -115,6 +117,7 @@ def _right(probe: Probe, *, dialect: str = "openai") -> tuple[int, str, Any]:
     """Return the status, media type and body (text, or a JSON value) of a right answer."""
     if probe.mistake or _size(probe) > LIMIT:
         status = 413 if probe.clips and _size(probe) > LIMIT else 400
+        status = 404 if probe.path.startswith("/models/") else status
         return status, JSON, {"error": MISTAKEN | ({} if dialect == "openai" else {"code": 400})}
     fields = {part.name: getattr(part, "value", "") for part in probe.parts}
     if probe.path == "/models":
@@ -484,12 +487,14 @@ def test_damaged_text_is_named(texts: dict[str, str], reason: str) -> None:
     assert [one for one in told if one.startswith("AssertionError") and reason in one], told
 
 
-def _leaks(message: str) -> set[str]:
-    """Return what is told of errors with ``message``, of whatever mistake."""
+def _leaks(message: str, base: str = "/v1") -> set[str]:
+    """Return what is told of errors with ``message``, of whatever mistake, below a path."""
 
     def answer(probe: Probe) -> Answer:
         error = json.dumps({"error": MISTAKEN | {"message": message}})
-        return _answer(probe, 400, JSON, error.encode(), None)
+        one = _answer(probe, 400, JSON, error.encode(), None)
+        request = replace(one.exchange.request, url=f"http://host{base}{probe.path}")
+        return Answer(replace(one.exchange, request=request))
 
     return set(_judge(CATALOGUE["errors/leak-nothing"], answer))
 
@@ -504,6 +509,8 @@ def _leaks(message: str) -> set[str]:
         "Unknown file type of C: \\ x, n/a, and/or ./etc, at line 12:30:45, version 10.0.1 or 1.10",
         "Incorrect API key provided: sk-abcd****wxyz. Request task-0123456789abcdef0123 failed.",
         '<a href="/home/docs">Home</a> <script src="/lib/app.js"></script>',
+        "The upload was cut off: exit status 1 of the client's command.",
+        "[Errno 2] No such file",
     ],
 )
 def test_what_an_error_may_say_is_no_leak(message: str) -> None:
@@ -520,13 +527,127 @@ def test_what_an_error_may_say_is_no_leak(message: str) -> None:
         ("ffmpeg -i - -f wav failed", "a command line"),
         ("could not open '/tmp/tmp8f3a.wav'", "a file path"),
         ("could not open C:\\Users\\asr\\x.wav", "a file path"),
+        ("Command '['sox', 'x']' returned non-zero exit status 1.", "a command line"),
         ("no connection to http://10.2.3.4:8000/v1", "a host name"),
         ("no connection to localhost:50051", "a host name"),
         ("the key [redacted] may not do that", "a key"),
-        ("[Errno 2] No such file", "an internal of a library"),
     ],
 )
 def test_a_leak_is_called_what_it_is(message: str, kind: str) -> None:
     """What tells of the inside of a deployment is found; the marker stands for the client's key."""
     expected = f"AssertionError: the error shows {kind}"
     assert all(told.startswith(expected) for told in _leaks(message))
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("/app/v1", "Invalid method for URL (GET /app/v1/audio/transcriptions)"),
+        ("/app/v1", "No route /app/v1/audio, try /app/v1/models or /app/v1/chat/completions."),
+        ("/workspace/v1", "<pre>Cannot GET /workspace/v1/audio/transcriptions</pre>"),
+        ("/workspace/v1", "Cannot GET /workspace/v1/\u2026"),
+        ("/srv/asr/v1", "Nothing is below /srv/asr. Nor is anything below /srv/asr/: ask /srv"),
+        ("/opt", "POST \\/opt\\/audio\\/transcriptions failed, see /opt/models"),
+    ],
+)
+def test_the_way_to_the_api_is_no_leak(base: str, message: str) -> None:
+    """A gateway may lie where files often do: the client's own URL tells it nothing."""
+    assert _leaks(message, base) == {"pass"}
+
+
+@pytest.mark.parametrize("path", ["/app/main.py", "/app/v1.py", "/app/v10/x", "/tmp/app/v1/x"])
+def test_files_beside_the_way_to_the_api_are_found(path: str) -> None:
+    """A path of files that only begins as the URL does is one of files."""
+    expected = "AssertionError: the error shows a file path"
+    assert all(told.startswith(expected) for told in _leaks(f"no {path}", "/app/v1"))
+
+
+def _mistakes(*statuses: int) -> str:
+    """Return what is told of mistakes that are answered with ``statuses`` in turn."""
+    left = itertools.cycle(statuses)
+
+    def answer(probe: Probe) -> Answer:
+        return _answer(probe, next(left), JSON, _bytes({"error": MISTAKEN}), None)
+
+    [told] = _judge(CATALOGUE["errors/never-5xx"], answer)
+    return told
+
+
+def test_a_deployment_that_is_too_busy_is_not_praised() -> None:
+    """Mistakes that were answered with 429 alone were not looked at; a 5xx elsewhere still is."""
+    assert _mistakes(400, 422) == "pass"
+    assert re.match(r"Untestable: [^:]+: the deployment answered 429", _mistakes(429))
+    assert _mistakes(400, 429).startswith("Untestable")
+    assert re.match(r"AssertionError: [^:]+: 500", _mistakes(429, 500))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "verdict"),
+    [
+        (("text/html", "1"), "AssertionError: the body is not"),
+        ((JSON, "soon"), "AssertionError: Retry-After is"),
+        ((JSON, "1"), "pass"),
+        ((), "NotObserved"),
+    ],
+)
+def test_rate_limiting_that_passed_over_is_judged(earlier: tuple[str, ...], verdict: str) -> None:
+    """A 429 counts also when the same request was answered when it came again."""
+    body = _bytes({"error": MISTAKEN} if JSON in earlier else "<p>Slow down</p>")
+    headers = tuple(zip(("content-type", "retry-after"), earlier, strict=False))
+    retried = (Response(429, "", headers, body, ()), Response(503, "", (), b"", ()))
+
+    def answer(probe: Probe) -> Answer:
+        one = _answer(probe, 400, JSON, _bytes({"error": MISTAKEN}), None)
+        return Answer(replace(one.exchange, retried=retried if earlier else retried[1:]))
+
+    [told] = _judge(CATALOGUE["errors/rate-limit"], answer)
+    assert told.startswith(verdict)
+
+
+@pytest.mark.parametrize(("waited", "verdict"), [(8.0, "Untestable"), (30.0, "AssertionError")])
+def test_only_a_deployment_that_had_its_time_is_late(waited: float, verdict: str) -> None:
+    """An answer that was not waited for as long as it may take is none that came too late."""
+
+    def answer(probe: Probe) -> Answer:
+        one = _answer(probe, 0, None, b"", TransportError("timeout", f"no answer in {waited} s"))
+        return Answer(replace(one.exchange, timing=Timing(0.0, None, waited)))
+
+    assert all(told.startswith(verdict) for told in _judge(CATALOGUE["errors/in-time"], answer))
+
+
+@pytest.mark.parametrize("dialect", ["openai", "vllm"])
+def test_what_must_be_refused_is_called_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, dialect: str
+) -> None:
+    """A request that a judge wants refused says what is wrong with it: rules over all read that."""
+    refused: dict[str, Probe] = {}
+    mistaken: set[str] = set()
+    sent: dict[str, Probe] = {}
+    refuse = Answer.refused
+
+    def noting(self: Answer) -> Answer:
+        refused[self.exchange.digest] = sent[self.exchange.digest]
+        return refuse(self)
+
+    def answer(probe: Probe) -> Answer:
+        status, media_type, body = _right(probe, dialect=dialect)
+        sent[probe.digest] = probe
+        mistaken.update({probe.digest} if probe.mistake else ())
+        return _answer(probe, status, media_type, _bytes(body), None)
+
+    monkeypatch.setattr(Answer, "refused", noting)
+    for rule in CATALOGUE.values():
+        list(_judge(rule, answer))
+    assert refused
+    assert [probe.told for digest, probe in refused.items() if digest not in mistaken] == []
+
+
+def test_the_same_request_is_meant_the_same_way() -> None:
+    """A request that rules share is sent once, so all give it the same time, or call it wrong."""
+    seen: dict[str, set[tuple[float | None, bool]]] = {}
+    for rule in CATALOGUE.values():
+        for case in rule.cases or (Case(""),):
+            for probe in rule.probes(case, DEPLOYMENT).values():
+                meant = probe.patience, bool(probe.mistake)
+                seen.setdefault(probe.on(MODEL).digest, set()).add(meant)
+    assert [meanings for meanings in seen.values() if len(meanings) > 1] == []

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundcheck.contract.limit_search import (
-    LARGEST,
     MOST_QUESTIONS,
     SMALLEST,
     Contradiction,
@@ -19,6 +18,7 @@ from soundcheck.contract.limit_search import (
     find_limit,
 )
 
+LARGEST = 110_000_000
 OVERHEAD = Overhead(part=90, request=400)
 CLAIMED = (25_000_000, 26_214_401)
 MORE = 500
@@ -45,7 +45,7 @@ def test_any_limit_is_found(limit: int, counted: Counted, claimed: tuple[int, in
     """Whatever the limit, what it counts and what is claimed, it is found in bounded requests."""
     accepts, asked = _server(limit, counted)
     beside = {"file": 0, "part": OVERHEAD.part, "request": OVERHEAD.request}[counted]
-    assert find_limit(accepts, OVERHEAD, claimed) == Found(limit - beside, limit, counted)
+    assert find_limit(accepts, OVERHEAD, claimed, LARGEST) == Found(limit - beside, limit, counted)
     assert len(asked) <= MOST_QUESTIONS
 
 
@@ -53,20 +53,20 @@ def test_any_limit_is_found(limit: int, counted: Counted, claimed: tuple[int, in
 def test_the_documented_limit_is_found_quickly(counted: Counted) -> None:
     """Where the limit is what the documents may mean, few uploads are needed."""
     accepts, asked = _server(25 * 2**20, counted)
-    assert find_limit(accepts, OVERHEAD, CLAIMED).limit == 25 * 2**20
+    assert find_limit(accepts, OVERHEAD, CLAIMED, LARGEST).limit == 25 * 2**20
     assert len(asked) <= 12
 
 
 def test_no_limit() -> None:
     """A deployment that takes the largest file tried has no limit that was found."""
     accepts, _ = _server(2 * LARGEST, "file")
-    assert find_limit(accepts, OVERHEAD, CLAIMED) == Found(LARGEST, None, None)
+    assert find_limit(accepts, OVERHEAD, CLAIMED, LARGEST) == Found(LARGEST, None, None)
 
 
 def test_nothing_is_accepted() -> None:
     """A deployment that refuses even a small file has no limit to be found."""
     with pytest.raises(NothingAccepted):
-        find_limit(lambda size, shape: False, OVERHEAD, CLAIMED)
+        find_limit(lambda size, shape: False, OVERHEAD, CLAIMED, LARGEST)
 
 
 def test_a_gap_is_told() -> None:
@@ -76,4 +76,5 @@ def test_a_gap_is_told() -> None:
             lambda size, shape: size <= 25_100_000 or 26_100_000 < size <= 26_214_400,
             OVERHEAD,
             CLAIMED,
+            LARGEST,
         )

@@ -56,6 +56,29 @@ def test_models_model_and_dialect_are_found(examined) -> None:
     assert found.dialect == "openai"
 
 
+def _list(*entries: dict[str, object]) -> dict[str, object]:
+    return {"object": "list", "data": list(entries)}
+
+
+def test_a_model_for_speech_is_chosen(examined) -> None:
+    """Of models that the profile does not know, one that is marked for transcription is taken."""
+    speaker = {"id": "kokoro", "task": "text-to-speech"}
+    writer = {"id": "parakeet", "task": "automatic-speech-recognition"}
+    assert examined(lambda r: _usual(r, models=_list(speaker, writer))).model == "parakeet"
+
+
+def test_no_model_is_chosen_by_chance(examined) -> None:
+    """Where nothing tells which model transcribes, the user is asked to name one."""
+    models = _list({"id": "kokoro"}, {"id": "parakeet"})
+    with pytest.raises(SoundcheckError, match="Name one with --model: kokoro, parakeet"):
+        examined(lambda r: _usual(r, models=models))
+
+
+def test_the_only_model_is_chosen(examined) -> None:
+    """One that stands alone is taken, whatever it is called."""
+    assert examined(lambda r: _usual(r, models=_list({"id": "parakeet"}))).model == "parakeet"
+
+
 def test_an_integer_code_is_the_dialect_of_vllm(examined) -> None:
     """Errors whose code is an integer show vLLM's dialect."""
     refusal = {"error": REFUSAL["error"] | {"code": 400}}

@@ -33,7 +33,7 @@ def test_the_first_matching_pattern_claims() -> None:
 
 
 def test_a_profile_extends_another(tmp_path: Path) -> None:
-    """An own profile inherits what it does not set, and its own patterns come first."""
+    """An own profile inherits what it does not set, and its own entries come first."""
     path = _write(
         tmp_path,
         'extends = "openai"\ntitle = "Ours"\n'
@@ -42,7 +42,10 @@ def test_a_profile_extends_another(tmp_path: Path) -> None:
     )
     profile = load_profile(path)
     assert profile.requirements == "openai"
-    assert profile.levels == {"formats/nine-accepted": "SHOULD"}
+    own, *inherited = profile.levels.items()
+    assert own == ("formats/nine-accepted", "SHOULD")
+    assert inherited
+    assert dict(inherited) == load_profile("openai").levels
     assert profile.claims("whisper-small") == {"text"}
     assert "subtitles" in profile.claims("whisper-large")
 

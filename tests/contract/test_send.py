@@ -13,6 +13,7 @@ from soundcheck.http.exchange import Exchange
 from soundcheck.http.store import Store
 
 BUSY = b"HTTP/1.1 429 Too Many\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+COMING = b"HTTP/1.1 503 Down\r\nRetry-After: 0\r\nContent-Length: 4\r\n\r\nsoon"
 DOWN = b"HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n"
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -42,12 +43,25 @@ def test_a_fault_of_the_way_is_tried_again(sent, first: bytes) -> None:
     assert exchange.response.status == 200
 
 
+def test_what_was_tried_again_is_kept(sent) -> None:
+    """The 429 and 503 after which a request was sent again stay with its exchange, in order."""
+    exchange = sent(BUSY, COMING, FINE)
+    assert [one.status for one in exchange.retried] == [429, 503]
+    assert exchange.retried[1].body == b"soon"
+
+
+def test_a_connection_that_broke_off_was_no_answer(sent) -> None:
+    """Only answers are kept of earlier attempts."""
+    assert sent(b"", FINE).retried == ()
+
+
 def test_patience_ends(sent) -> None:
     """A deployment that is always busy is asked a fixed number of times."""
     exchange = sent(*[BUSY] * (ATTEMPTS + 1))
     assert exchange.attempts == ATTEMPTS
     assert exchange.response is not None
     assert exchange.response.status == 429
+    assert len(exchange.retried) == ATTEMPTS - 1
 
 
 def test_an_answer_is_an_answer(sent) -> None:

@@ -4,11 +4,18 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from soundcheck.http.exchange import Exchange
+from soundcheck.http.limits import MAX_INTERIM
 from soundcheck.http.multipart import Body, Content, File, encode
 from soundcheck.http.raw import RawSender
 
@@ -25,28 +32,32 @@ def _form() -> Body:
 
 
 @contextmanager
-def _server(serve: Serve) -> Iterator[str]:
+def _server(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Yield the URL of a server that hands its one connection, past the head, to ``serve``."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def run() -> None:
         connection, _ = listener.accept()
-        with connection:
+        with suppress(OSError), connection:  # the client may leave, or not trust us
+            if tls is not None:
+                connection = tls.wrap_socket(connection, server_side=True)
             head = b""
             while not head.endswith(b"\r\n\r\n"):
                 head += connection.recv(1)
             assert b"expect: 100-continue" in head.lower()
             serve(connection)
+            connection.close()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     with listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        scheme = "http" if tls is None else "https"
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/v1"
         thread.join(10)
 
 
-def _send(url: str, timeout: float = 20.0) -> Exchange:
-    sender = RawSender(url, (), ssl.create_default_context(), lambda: False)
+def _send(url: str, timeout: float = 20.0, trust: ssl.SSLContext | None = None) -> Exchange:
+    sender = RawSender(url, (), trust or ssl.create_default_context(), lambda: False)
     return sender.expecting(
         "/x", headers=(), body=_form(), parts=(), digest="d", lane="exclusive", timeout=timeout
     )
@@ -157,3 +168,88 @@ def test_nobody_there() -> None:
     exchange = _send(f"http://127.0.0.1:{port}/v1")
     assert exchange.error is not None
     assert exchange.error.kind == "refused"
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Return the contexts of a server with its own certificate, and of a client that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "soundcheck test")])
+    now = datetime.now(UTC)
+    local = x509.IPAddress(ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([local]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    plain = serialization.NoEncryption()
+    file.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file)
+    return server, ssl.create_default_context(cafile=str(file))
+
+
+def test_a_body_goes_up_over_tls(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    """Over TLS leave, body and answer are the same."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(LEAVE)
+        _read(connection, _form().length)
+        connection.sendall(FINE)
+
+    with _server(serve, tls[0]) as url:
+        exchange = _send(url, trust=tls[1])
+    assert exchange.error is None
+    assert exchange.response is not None
+    assert exchange.response.status == 200
+
+
+@pytest.mark.parametrize("read", [0, 2**20])
+def test_an_early_answer_over_tls_is_read(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext], read: int
+) -> None:
+    """An answer before or during the body is read, also when the server then only closes."""
+
+    def serve(connection: socket.socket) -> None:
+        if read:
+            connection.sendall(LEAVE)
+            _read(connection, read)
+        connection.sendall(REFUSED)
+
+    with _server(serve, tls[0]) as url:
+        exchange = _send(url, trust=tls[1])
+    assert exchange.response is not None
+    assert exchange.response.status == 413
+
+
+def test_a_certificate_that_nobody_trusts(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    """A connection that cannot be made safely is told as a matter of TLS, not of the deployment."""
+    with _server(lambda connection: None, tls[0]) as url:
+        exchange = _send(url)
+    assert exchange.error is not None
+    assert exchange.error.kind == "tls"
+
+
+def test_an_endless_answer_is_bounded() -> None:
+    """An answer in countless pieces, after countless leaves, is given up on and not kept whole."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(LEAVE * 100)
+        _read(connection, _form().length)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            connection.sendall(b"1\r\nx\r\n" * 1000)
+
+    with _server(serve) as url:
+        exchange = _send(url, timeout=60)
+    assert exchange.error is not None
+    assert exchange.error.kind == "too-large"
+    assert exchange.response is not None
+    assert len(exchange.response.interim) <= MAX_INTERIM
+    assert len(exchange.response.chunks) == 1

@@ -1,5 +1,7 @@
 """No secret gets through the one writer of exchanges."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
@@ -7,11 +9,13 @@ from hypothesis import strategies as st
 
 from soundcheck.http.exchange import Exchange, Response, SentRequest, Timing, TransportError
 from soundcheck.http.store import REDACTED, Store
+from soundcheck.report.validation import first_problem
 
 SECRET = "sk-9f8e7d6c5b4a"
 
 
 def _exchange(text: str, body: bytes) -> Exchange:
+    answer = Response(401, text, (("set-cookie", "id=1"), ("x-echo", text)), body, ())
     return Exchange(
         digest="0123456789abcdef",
         lane="shared",
@@ -24,15 +28,16 @@ def _exchange(text: str, body: bytes) -> Exchange:
             ({"name": "prompt", "value": text, "size": 3},),
             10,
         ),
-        response=Response(401, text, (("set-cookie", "id=1"), ("x-echo", text)), body, ()),
+        response=answer,
         timing=Timing(0.0, 0.0, 0.0),
         error=TransportError("reset", text),
+        retried=(answer, answer),
     )
 
 
 @given(st.text(max_size=20), st.binary(max_size=20))
 def test_a_secret_is_redacted_wherever_it_stands(tmp_path_factory, text: str, body: bytes) -> None:
-    """The key is taken out of URL, headers, parts, body and messages before anything is stored."""
+    """The key is taken out of URL, headers, parts, bodies and messages before any is stored."""
     folder: Path = tmp_path_factory.mktemp("exchanges")
     store = Store(folder, [SECRET])
     stored = store.write(_exchange(text + SECRET + text, body + SECRET.encode() + body))
@@ -46,6 +51,15 @@ def test_secret_headers_are_redacted_without_knowing_the_secret(tmp_path: Path) 
     assert stored.request.headers == (("authorization", REDACTED), ("x-other", "plain"))
     assert stored.response is not None
     assert stored.response.headers == (("set-cookie", REDACTED), ("x-echo", "plain"))
+    assert stored.retried == (stored.response, stored.response)
+
+
+def test_what_is_stored_keeps_the_published_schema(tmp_path: Path) -> None:
+    """An exchange with everything in it, answers to earlier attempts too, is valid."""
+    store = Store(tmp_path)
+    whole = _exchange("plain", b"\xff")
+    stored = store.write(replace(whole, request=replace(whole.request, parts=())))
+    assert first_problem(json.loads(store.path(stored.digest).read_bytes()), "exchange") is None
 
 
 def test_an_exchange_that_was_never_sent_is_missing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from soundcheck.report.run import (
     Dialect,
     Result,
     Run,
+    Selection,
     Target,
     Tool,
     count_requirements,
@@ -22,6 +23,15 @@ from soundcheck.report.run import (
 
 BASE = "http://127.0.0.1:41234/v1"
 NINE = ("flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "wav", "webm")
+CLAIMS = {
+    "name": "vllm",
+    "title": "vLLM's transcription server",
+    "requirements": "vllm",
+    "dialect": "vllm",
+    "limits": {"accepted_bytes": 25_000_000, "refused_bytes": 26_214_401},
+    "levels": {"formats/eight-khz": "MUST"},
+    "models": [{"pattern": "*whisper*", "capabilities": ["streaming", "text"]}],
+}
 
 
 def digest(name: str) -> str:
@@ -272,6 +282,8 @@ def build_run(**changes: Any) -> Run:
         "cost": Costs(Cost(44, 3.4, 9123456), Cost(41, 3.1, 8123456)),
         "results": results,
         "notes": ("2 of 41 requests needed another attempt",),
+        "claims": CLAIMS,
+        "selection": Selection(),
     }
     return Run(**members | changes)
 

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from soundcheck.contract.verdict import Verdict
+from soundcheck.contract.profile import (
+    CAPABILITIES,
+    DOCUMENTED,
+    Limits,
+    Profile,
+    ProfileError,
+    built_in,
+    load_profile,
+)
+from soundcheck.contract.verdict import MAY, MUST, SHOULD, Verdict
 from soundcheck.errors import SoundcheckError
 from soundcheck.http.exchange import Exchange, Response, SentRequest, Timing, TransportError
 from soundcheck.http.store import Store
@@ -20,6 +29,7 @@ from soundcheck.report.run import (
     VERDICTS,
     Result,
     Run,
+    Selection,
     count_requirements,
     load_run,
     save_run,
@@ -28,17 +38,33 @@ from soundcheck.report.run import (
 from soundcheck.report.validation import SCHEMAS, first_problem
 
 MakeRun = Callable[..., Run]
-VERDICT = st.sampled_from(VERDICTS)
-
-
 MakeResult = Callable[..., Result]
+VERDICT = st.sampled_from(VERDICTS)
+NAME = st.text(min_size=1, max_size=12)
+ACCEPTED, REFUSED = st.integers(2**20, 2**27), st.integers(2**27 + 1, 2**28)
+PROFILES = st.builds(
+    Profile,
+    name=NAME,
+    title=NAME,
+    requirements=st.sampled_from(("openai", "vllm", "privatemode")),
+    dialect=st.sampled_from(("openai", "vllm")),
+    models=st.dictionaries(NAME, st.frozensets(st.sampled_from(sorted(CAPABILITIES))), max_size=4),
+    levels=st.dictionaries(NAME, st.sampled_from((MUST, SHOULD, MAY)), max_size=4),
+    limits=st.builds(Limits, ACCEPTED, REFUSED | st.none()),
+)
 
 
 def test_a_run_is_read_back_as_it_was_written(tmp_path: Path, make_run: MakeRun) -> None:
     """Saving and loading gives an equal run, in a folder that is made if it is missing."""
     folder = tmp_path / "deep" / "folder"
     found = replace(make_run().results[0], found="streams in the vllm dialect")
-    run = make_run(notes=("\ud800 \x00 </script>",), results=(found,), replay_of="an earlier run")
+    run = make_run(
+        notes=("\ud800 \x00 </script>",),
+        results=(found,),
+        replay_of="an earlier run",
+        claims=load_profile("privatemode").to_data(),
+        selection=Selection(only=("formats",), without=("formats/long-name", "schema")),
+    )
     save_run(folder, run)
     assert load_run(folder) == run
     assert [path.name for path in folder.iterdir()] == ["run.json"]
@@ -83,15 +109,62 @@ def test_foreign_and_cut_files_are_refused(tmp_path: Path, content: bytes, probl
 
 
 def test_a_run_of_before_has_no_findings(run_folder: Path) -> None:
-    """What a judge found, and what was judged again, may be absent from run.json."""
+    """What a judge found, and what it was judged by, may be absent from run.json."""
     document = json.loads((run_folder / "run.json").read_bytes())
-    del document["replay_of"]
+    for member in ("replay_of", "claims", "selection"):
+        del document[member]
     for result in document["results"]:
         del result["found"]
     (run_folder / "run.json").write_text(json.dumps(document))
     run = load_run(run_folder)
-    assert run.replay_of is None
+    assert run.replay_of is run.claims is run.selection is None
     assert {result.found for result in run.results} == {""}
+
+
+def _kept(run: Run) -> Run:
+    """Return what ``run.json`` gives back of ``run``, which must keep the schema."""
+    document = json.loads(json.dumps(run.to_json()))
+    assert first_problem(document, "run") is None
+    return Run.from_json(document)
+
+
+@given(profile=PROFILES)
+def test_any_profile_is_kept_whole(make_run: MakeRun, profile: Profile) -> None:
+    """What was claimed comes back from run.json as it was, patterns in their order."""
+    claims = _kept(make_run(claims=profile.to_data())).claims
+    assert claims is not None
+    again = Profile.from_data(claims)
+    assert again == profile
+    assert list(again.models) == list(profile.models)
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_the_built_in_profiles_are_kept_whole(make_run: MakeRun, name: str) -> None:
+    """A run of a built-in profile holds what it inherited as well."""
+    profile = load_profile(name)
+    claims = _kept(make_run(claims=profile.to_data())).claims
+    assert claims is not None
+    assert Profile.from_data(claims) == profile
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"dialect": "klingon"}, "'klingon' is not one of"),
+        ({"models": [{"pattern": "*", "capabilities": ["smell"]}]}, "'smell' is not one of"),
+        (
+            {"limits": {"accepted_bytes": 2**21, "refused_bytes": 2**20}},
+            r"refused_bytes \(1048576\) must be more than accepted_bytes",
+        ),
+    ],
+)
+def test_a_recorded_profile_of_another_version_is_refused(
+    changed: dict[str, Any], problem: str
+) -> None:
+    """A value that no profile may have is told with the profile's name."""
+    data = Profile("ours", "Ours", "openai", "openai", limits=DOCUMENTED).to_data() | changed
+    with pytest.raises(ProfileError, match=f"the recorded profile 'ours': .*{problem}"):
+        Profile.from_data(data)
 
 
 def test_a_missing_file_is_one_message(tmp_path: Path) -> None:
@@ -118,6 +191,8 @@ def test_a_file_cut_anywhere_is_refused(run_folder: Path) -> None:
         (["results", 0, "id"], "no slash", r"results\[0\]\.id"),
         (["target", "api_key_env"], "$(reboot)", r"target\.api_key_env"),
         (["duration_s"], 1e300, "duration_s"),
+        (["claims", "limits", "refused_bytes"], "none", r"claims\.limits\.refused_bytes"),
+        (["selection", "only"], "formats", r"selection\.only"),
         (["counts", "pass"], 99, "counts 99 requirements as pass, its results 3"),
         (["verdict"], "conformant", "says conformant although 2 required rules fail"),
     ],

@@ -54,7 +54,7 @@ def check(
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option(help="What is claimed: openai, vllm, privatemode or a .toml file."),
+        typer.Option(help="What is claimed: openai (default), vllm, privatemode or a .toml file."),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Model under test. Default: chosen from /models.")
@@ -112,7 +112,6 @@ def check(
         what = f"judging {replay} again, nothing is sent" if replay else f"checking {url or OURS}"
         typer.echo(f"soundcheck {__version__}: {what}", err=True)
     _check_names([*(only or ()), *(without or ())])
-    from soundcheck.contract.profile import load_profile
     from soundcheck.plugin.options import PROFILE, Options
 
     options = Options(
@@ -123,14 +122,18 @@ def check(
         without=tuple(without or ()),
         replay=replay,
     )
+    wider = [("--effort", effort)] if effort else []  # without it a finding may be left out
     if replay is not None:
+        _check_recorded_names(replay, options)
         again: list[tuple[str, ...]] = [
             ("--replay", str(replay)),
             *([("--profile", profile)] if profile else []),
+            *wider,
         ]
         raise typer.Exit(_judge(options, again, quiet=quiet or as_json, as_json=as_json))
     profile = profile or dialect or PROFILE
-    spoken = dialect or load_profile(profile).dialect
+    options = replace(options, profile=profile)
+    spoken = dialect or options.claimed().dialect
     again = [
         *([(url,)] if url else []),
         *([("--dialect", dialect)] if dialect else []),
@@ -138,6 +141,7 @@ def check(
         *([("--model", model)] if model else []),
         *([("--api-key-env", api_key_env)] if api_key_env else []),
         ("--profile", profile),
+        *wider,
     ]
     try:
         with _deployment(url, spoken, tuple(fault or ())) as base_url:
@@ -145,7 +149,6 @@ def check(
                 options,
                 base_url=base_url,
                 model=model or (None if url else REFERENCE_MODEL),
-                profile=profile,
                 api_key_env=api_key_env,
                 jobs=jobs,
                 timeout=timeout,
@@ -174,6 +177,20 @@ def _check_names(names: list[str]) -> None:
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else "`soundcheck requirements` lists them"
             raise SoundcheckError(f"no requirement or area is called {name!r}: {hint}")
+
+
+def _check_recorded_names(recorded: Path, options: "Options") -> None:
+    """Refuse to judge a run again whose selection names what this version does not know."""
+    from soundcheck.plugin import replay
+
+    judged = replay.options_of(recorded, options)
+    try:
+        _check_names([*judged.only, *judged.without])
+    except SoundcheckError as error:
+        raise SoundcheckError(
+            f"{recorded} was made with another selection of rules than there are now ({error}); "
+            "choose with --only or --without"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -221,14 +238,19 @@ def _judge(
         pytest.ExitCode.OK,
         pytest.ExitCode.TESTS_FAILED,
         pytest.ExitCode.INTERRUPTED,
+        pytest.ExitCode.NO_TESTS_COLLECTED,  # nothing was decided: the run says why
     ):
         raise _suite_failure(status)
     run = load_run(session.out)
+    if not run.results:
+        raise _suite_failure(status)
     if as_json:
         sys.stdout.write((session.out / FILE).read_text(encoding="utf-8"))
     else:
         from rich.console import Console
 
+        if options.replay is not None and not (run.counts["fail"] or run.counts["error"]):
+            again = []  # the same answers once more would tell the same
         Console().print(render(run, session.out, again))
     return exit_code(run.verdict, [Verdict(result.verdict) for result in run.results])
 
@@ -241,6 +263,8 @@ def _run_pytest(arguments: list[str], session: "Session", name: str) -> int:
         """Registers the session under the name that the plugin looks for."""
 
         def pytest_configure(self, config: Any) -> None:
+            # Nobody reads pytest's own report of a failure, and its long form takes most of a run.
+            config.option.tbstyle = "value"
             config.pluginmanager.register(session, name)
 
     ours = ["-p", "soundcheck.plugin", "-p", "no:terminal", "-p", "no:cacheprovider"]

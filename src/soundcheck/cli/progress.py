@@ -51,6 +51,13 @@ class _Told:
             f"dialect {deployment.dialect}",
             markup=False,
         )
+        profile, seen = deployment.profile, deployment.dialect
+        if seen not in ("unknown", profile.dialect):
+            self._console.print(
+                f"the profile {profile.name} claims the {profile.dialect} dialect: is "
+                f"--profile {seen} meant?",
+                markup=False,
+            )
 
     def making(self, clip: Clip | None, done: int, total: int) -> None:
         self._bar.update(self._making, total=total, completed=done, visible=done < total)

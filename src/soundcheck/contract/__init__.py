@@ -12,7 +12,7 @@ from soundcheck.contract.requirement import (
     requirement,
     search,
 )
-from soundcheck.contract.schema import conforms
+from soundcheck.contract.schema import conforms, enveloped
 from soundcheck.contract.verdict import MAY, MUST, SHOULD, NotObserved, Untestable, Verdict
 from soundcheck.contract.wording import normalised, word_error_rate
 
@@ -34,6 +34,7 @@ __all__ = [
     "Wire",
     "cases",
     "conforms",
+    "enveloped",
     "get",
     "member",
     "normalised",

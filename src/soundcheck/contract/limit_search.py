@@ -14,14 +14,11 @@ MEGABYTES = (1_000_000, 2**20)
 DOCUMENTED = (25, 20, 50, 100)
 """Limits in MB that providers document; each is tried in both meanings of MB."""
 
-LARGEST = 60_000_000
-"""Bytes up to which a limit is looked for."""
-
 SMALLEST = 1_000_000
 """Bytes that any deployment must accept to have a limit worth finding."""
 
-MOST_QUESTIONS = 45
-"""Uploads that a search takes at most: halving 59 MB takes 26, everything before it 18."""
+MOST_QUESTIONS = 48
+"""Uploads that a search takes at most: halving 2^28 bytes takes 28, the rest at most 20."""
 
 Counted: TypeAlias = Literal["file", "part", "request"]
 
@@ -67,14 +64,16 @@ class NothingAccepted(Exception):
     """Not even a small file is accepted."""
 
 
-def find_limit(accepts: Accepts, overhead: Overhead, claimed: tuple[int, int | None]) -> Found:
-    """Return the limit of the deployment that ``accepts`` asks.
+def find_limit(
+    accepts: Accepts, overhead: Overhead, claimed: tuple[int, int | None], largest: int
+) -> Found:
+    """Return the limit of the deployment that ``accepts`` asks, looked for up to ``largest`` bytes.
 
     ``claimed`` are a size in bytes that should be accepted and the smallest that should be refused.
     Raises :class:`Contradiction` or :class:`NothingAccepted`.
     """
-    low, high = 0, LARGEST + 1
-    sizes = [claimed[0], claimed[1], *_guesses(overhead), SMALLEST, LARGEST]
+    low, high = 0, largest + 1
+    sizes = [claimed[0], claimed[1], *_guesses(overhead), SMALLEST, largest]
     for size in sizes:
         if size is not None and low < size < high:
             if accepts(size, Shape.USUAL):
@@ -90,7 +89,7 @@ def find_limit(accepts: Accepts, overhead: Overhead, claimed: tuple[int, int | N
         else:
             high = middle
     _check_between(accepts, low, claimed[0])
-    if low == LARGEST:
+    if low == largest:
         return Found(low, None, None)
     if accepts(low, Shape.MORE_TEXT):
         if accepts(low, Shape.LONGER_NAME):

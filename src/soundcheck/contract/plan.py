@@ -108,7 +108,9 @@ def cost_of_sent(exchanges: Iterable[Exchange]) -> Cost:
     for exchange in exchanges:
         clips = [part for part in exchange.request.parts if "clip" in part]
         seconds = sum(part["duration_s"] for part in clips)
-        total = total.plus(exchange.attempts, seconds, sum(part["size"] for part in clips))
+        uploaded = sum(part["size"] for part in clips)
+        times = exchange.attempts
+        total = total.plus(times, times * seconds, times * uploaded)
     return total
 
 
@@ -119,12 +121,12 @@ def distinct(entries: Iterable[Entry]) -> dict[str, Probe]:
     return dict(sorted(found.items(), key=lambda item: lanes.index(item[1].lane)))
 
 
-def cost_of_searches(entries: Iterable[Entry]) -> Cost:
+def cost_of_searches(entries: Iterable[Entry], deployment: Deployment) -> Cost:
     """Return the most that the searches among ``entries`` may cost."""
     total = Cost()
     for entry in entries:
-        budget = entry.requirement.search
-        if budget is not None and entry.probes is not None:
+        if entry.requirement.search is not None and entry.probes is not None:
+            budget = entry.requirement.search(deployment)
             total = total.plus(budget.requests, budget.audio_s, budget.upload_bytes)
     return total
 

@@ -14,6 +14,9 @@ from soundcheck.contract.profile import Profile
 from soundcheck.contract.target import Target
 from soundcheck.errors import SoundcheckError, Unreachable
 
+SPEECH = {"transcribe", "transcription", "automatic-speech-recognition"}
+"""Tasks by which lists mark the models that transcribe."""
+
 TIMEOUT = 30.0
 """Seconds that an answer which needs no work may take."""
 
@@ -117,15 +120,19 @@ def _listed(answer: Answer) -> tuple[ListedModel, ...]:
     return tuple(
         ListedModel(
             entry["id"],
-            tuple(str(task) for task in entry["tasks"]) if _is_list(entry, "tasks") else (),
+            _tasks(entry),
         )
         for entry in entries
         if isinstance(entry, dict) and _is_name(entry.get("id"))
     )
 
 
-def _is_list(entry: dict[str, Any], key: str) -> bool:
-    return isinstance(entry.get(key), list)
+def _tasks(entry: dict[str, Any]) -> tuple[str, ...]:
+    """Return what a listed model is said to be for: Privatemode's ``tasks``, speaches' ``task``."""
+    told = entry.get("tasks", entry.get("task"))
+    if isinstance(told, str):
+        return (told,)
+    return tuple(str(task) for task in told) if isinstance(told, list) else ()
 
 
 def _is_name(value: object) -> bool:
@@ -134,11 +141,19 @@ def _is_name(value: object) -> bool:
 
 
 def _choose(profile: Profile, listed: tuple[ListedModel, ...]) -> str | None:
-    """Return the listed model for which the profile claims most, the first among equals."""
+    """Return the listed model for which the profile claims most, the first among equals.
+
+    Raises :class:`SoundcheckError` where nothing tells which of several is for transcription.
+    """
     if not listed:
         return None
-    speech = [entry for entry in listed if "transcribe" in entry.tasks] or list(listed)
-    return max(speech, key=lambda entry: len(profile.claims(entry.id))).id
+    speech = [entry for entry in listed if SPEECH & set(entry.tasks)]
+    candidates = speech or [entry for entry in listed if not entry.tasks] or list(listed)
+    best = max(candidates, key=lambda entry: len(profile.claims(entry.id)))
+    if not speech and len(candidates) > 1 and not profile.claims(best.id):
+        names = ", ".join(entry.id for entry in listed)
+        raise SoundcheckError(f"which model is to be tested? Name one with --model: {names}")
+    return best.id
 
 
 def _dialect(refusal: Answer) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -105,6 +106,49 @@ class Profile:
                 return capabilities
         return frozenset()
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the profile as JSON can hold it, with nothing left to inherit; sizes in bytes."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "requirements": self.requirements,
+            "dialect": self.dialect,
+            "limits": {
+                "accepted_bytes": self.limits.accepted,
+                "refused_bytes": self.limits.refused,
+            },
+            "levels": dict(self.levels),
+            # A list: the first match wins, and the members of a JSON object have no order.
+            "models": [
+                {"pattern": pattern, "capabilities": sorted(capabilities)}
+                for pattern, capabilities in self.models.items()
+            ],
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "Profile":
+        """Return the profile that :meth:`to_data` gave, also in another version.
+
+        ``data`` has the members and types that ``to_data`` gives. Raises :class:`ProfileError` for
+        a value that no profile of this version may have.
+        """
+        from jsonschema import Draft202012Validator
+        from jsonschema.exceptions import best_match
+
+        limits = data["limits"]
+        refused = limits["refused_bytes"]
+        document = {name: data[name] for name in ("title", "requirements", "dialect", "levels")} | {
+            "limits": limits | {"refused_bytes": "none" if refused is None else refused},
+            "models": {
+                one["pattern"]: {"capabilities": one["capabilities"]} for one in data["models"]
+            },
+        }
+        origin = f"the recorded profile {data['name']!r}"
+        error = best_match(Draft202012Validator(_SCHEMA).iter_errors(document))
+        if error is not None:
+            raise ProfileError(f"{origin}: {error.message}")
+        return _profile(data["name"], document, origin)
+
 
 def built_in() -> tuple[str, ...]:
     """Return the names of the profiles that come with Soundcheck."""
@@ -123,8 +167,13 @@ def load_profile(reference: str) -> Profile:
         raise ProfileError(
             f'{path}: {", ".join(missing)} missing; set it or use extends = "openai"'
         )
+    return _profile(path.stem, document, str(path))
+
+
+def _profile(name: str, document: dict[str, Any], origin: str) -> Profile:
+    """Return the profile of a document that keeps the schema; ``origin`` is named in messages."""
     return Profile(
-        name=path.stem,
+        name=name,
         title=document["title"],
         requirements=document["requirements"],
         dialect=document["dialect"],
@@ -133,18 +182,18 @@ def load_profile(reference: str) -> Profile:
             for pattern, claim in document.get("models", {}).items()
         },
         levels=dict(document.get("levels", {})),
-        limits=_limits(path, document.get("limits", {})),
+        limits=_limits(origin, document.get("limits", {})),
     )
 
 
-def _limits(path: Path, table: dict[str, Any]) -> Limits:
+def _limits(origin: str, table: dict[str, Any]) -> Limits:
     accepted = table.get("accepted_bytes", DOCUMENTED.accepted)
     refused = table.get("refused_bytes", DOCUMENTED.refused)
     if refused == "none":
         return Limits(accepted, None)
     if refused <= accepted:
         raise ProfileError(
-            f"{path}: limits: refused_bytes ({refused}) must be more than accepted_bytes "
+            f"{origin}: limits: refused_bytes ({refused}) must be more than accepted_bytes "
             f'({accepted}), or "none"'
         )
     return Limits(accepted, refused)

@@ -49,7 +49,7 @@ class Requirement:
     """One sentence that a deployment must, should or may keep, and how it is judged.
 
     ``aggregate`` ones read, beside their own probes, every planned request that has a mistake in
-    it; a ``search`` is the budget of a judge that chooses its next request by the last answer.
+    it; ``search`` gives the budget of a judge that chooses its next request by the last answer.
     """
 
     id: str
@@ -64,7 +64,7 @@ class Requirement:
     test: str
     cases: tuple[Case, ...] = ()
     aggregate: bool = False
-    search: Budget | None = None
+    search: Callable[[Deployment], Budget] | None = None
     _probes: ProbeSource = field(default=dict, repr=False)
 
     @property
@@ -149,7 +149,7 @@ def probes(source: ProbeSource | None = None, **fixed: Probe) -> Callable[[Judge
     return decorate
 
 
-def search(budget: Budget) -> Callable[[Judge], Judge]:
+def search(budget: Callable[[Deployment], Budget]) -> Callable[[Judge], Judge]:
     """Let a judge ask on by the fixture ``ask``, within ``budget``: each request by the answers."""
 
     def decorate(judge: Judge) -> Judge:

@@ -6,10 +6,21 @@ from itertools import islice
 from typing import Any
 
 from soundcheck import suites
-from soundcheck.contract.answer import shown
+from soundcheck.contract.answer import Answer, shown
 
 TOLD = 5
 """How many violations one message names."""
+
+
+def enveloped(answer: Answer) -> None:
+    """Assert that an answer is an error in the envelope; a failure shows what was sent instead."""
+    try:
+        conforms(answer.object(), "error#envelope")
+    except AssertionError as error:
+        told = str(error)
+        raise AssertionError(
+            told if answer.excerpt in told else f"{told}; {answer.excerpt}"
+        ) from None
 
 
 def conforms(value: object, name: str) -> None:

@@ -16,8 +16,8 @@ from soundcheck.contract.heartbeat import Heartbeat
 from soundcheck.contract.probe import Lane, Probe, Wire
 from soundcheck.contract.uploaded import description, uploaded
 from soundcheck.contract.verdict import Untestable
-from soundcheck.http.client import Client
-from soundcheck.http.exchange import Exchange, Headers
+from soundcheck.http.client import Client, uses_proxy
+from soundcheck.http.exchange import Exchange, Headers, Response
 from soundcheck.http.multipart import Body, Content, Field, Part, encode
 from soundcheck.http.store import Store
 
@@ -44,7 +44,7 @@ class Sender:
         self._locks = locks
         self._jobs = jobs
         self._stopped = threading.Event()
-        self._heart = Heartbeat(self._send, self._stopped.wait)
+        self._heart = Heartbeat(self._send, self._stopped.wait, locks / "stopped")
 
     @property
     def silence(self) -> str:
@@ -54,6 +54,11 @@ class Sender:
     def examined(self, model: str) -> None:
         """Take the model under test: heartbeats ask it."""
         self._heart.model = model
+
+    def stop(self) -> None:
+        """Send nothing more: what is in flight is dropped."""
+        self._stopped.set()
+        self._client.close()
 
     def close(self) -> None:
         """Close every connection."""
@@ -89,8 +94,7 @@ class Sender:
                     future.result()
                 progress(futures[future])
         except BaseException:
-            self._stopped.set()
-            self._client.close()
+            self.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
@@ -103,11 +107,12 @@ class Sender:
             recorded = self._store.load(probe.digest)
             if recorded is not None:  # another process was faster
                 return recorded
-            if self._heart.stopped_after:
-                raise Untestable(self._heart.stopped_after)
-            exchange = self._send(probe, timeout)
-            if not self._stopped.is_set():
-                self._heart.after(probe, exchange)
+            if reason := self._heart.stopped_after:
+                raise Untestable(reason)
+            exchange = None if self._stopped.is_set() else self._send(probe, timeout)
+            if exchange is None or self._stopped.is_set():  # cut off by us: no evidence
+                raise Untestable("the run was interrupted before it was answered")
+            self._heart.after(probe, exchange)
             return exchange
 
     @contextmanager
@@ -125,9 +130,15 @@ class Sender:
         body, headers, parts = self._body(probe)
         limit = min(timeout or self._client.timeout, probe.patience or self._client.timeout)
         # What a large or hostile request did to a connection is evidence, not a fault of the way.
+        expecting = probe.wire is Wire.EXPECT
+        # The raw sender knows no proxies. An ordinary client only says that it expects leave.
+        proxied = expecting and uses_proxy(self._client.base_url)
+        if proxied:
+            headers = (*headers, ("Expect", "100-continue"))
         patient = probe.lane in (Lane.PREFLIGHT, Lane.SHARED)
+        retried: tuple[Response, ...] = ()
         for attempt in range(1, ATTEMPTS + 1):
-            if probe.wire is Wire.EXPECT and isinstance(body, Body):
+            if isinstance(body, Body) and expecting and not proxied:
                 exchange = self._client.raw.expecting(
                     probe.path,
                     headers=probe.headers,
@@ -151,9 +162,11 @@ class Sender:
             pause = _pause_before_retry(exchange, attempt, resets=patient)
             if pause is None or attempt == ATTEMPTS or self._stopped.wait(pause):
                 break
+            if exchange.error is None and exchange.response is not None:
+                retried += (exchange.response,)
         if self._stopped.is_set():  # cut off by us, not by the deployment: no evidence
             return exchange
-        return self._store.write(replace(exchange, attempts=attempt))
+        return self._store.write(replace(exchange, attempts=attempt, retried=retried))
 
     def _body(self, probe: Probe) -> tuple[bytes | Body, Headers, tuple[dict[str, Any], ...]]:
         """Return the content of a request, its headers, and what its parts are."""

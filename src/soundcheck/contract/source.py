@@ -29,6 +29,9 @@ class Source(Protocol):
     def send_all(self, probes: Iterable[Probe], progress: Callable[[Probe], None]) -> None:
         """See to it that every one of ``probes`` is answered; ``progress`` is told of each."""
 
+    def stop(self) -> None:
+        """Send nothing more."""
+
     def close(self) -> None:
         """Let go of every connection."""
 
@@ -64,6 +67,9 @@ class Recording:
 
     def send_all(self, probes: Iterable[Probe], progress: Callable[[Probe], None]) -> None:
         """Send nothing."""
+
+    def stop(self) -> None:
+        """Do nothing: nothing is sent."""
 
     def close(self) -> None:
         """Do nothing: there are no connections."""

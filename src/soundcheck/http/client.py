@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -24,6 +25,7 @@ from soundcheck.http.exchange import (
 )
 from soundcheck.http.limits import CONNECT_TIMEOUT, KEPT_OF_ENDLESS, MAX_BODY, MAX_CHUNKS
 from soundcheck.http.multipart import Body
+from soundcheck.http.patience import Patience
 from soundcheck.http.raw import RawSender
 
 LARGE = 2**20
@@ -105,13 +107,16 @@ class Client:
         """Send one request and return the exchange; faults of the transport are recorded in it.
 
         ``path`` is appended to the base URL; ``timeout`` (seconds) replaces the client's own. A
-        form larger than ``LARGE`` is read from its files while it is sent.
+        form larger than ``LARGE`` is read from its files while it is sent, and its time is
+        counted from the last piece that went out (``Patience``).
         """
         line = self._line()
         content: bytes | _Counted | None = None
         length = 0
+        limit = timeout or self.timeout
+        patience = Patience(limit, body.length if isinstance(body, Body) else 0)
         if isinstance(body, Body) and body.length > LARGE:
-            content, length = _Counted(body), body.length
+            content, length = _Counted(body, patience), body.length
             headers = (*headers, ("Content-Length", str(length)))
         elif body:
             content = body.read() if isinstance(body, Body) else body
@@ -119,7 +124,7 @@ class Client:
         request = line.http.build_request(
             method, self.base_url + path, headers=list(headers), content=content
         )
-        recording = _Recording(time.perf_counter, timeout or self.timeout, line)
+        recording = _Recording(time.perf_counter, limit, patience, line)
         error = recording.fill(request)
         return Exchange(
             digest=digest,
@@ -144,14 +149,16 @@ class Client:
 class _Counted:
     """A body that knows how much of it was taken, to be iterated once."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, patience: Patience) -> None:
         self._body = body
+        self._patience = patience
         self.sent = 0
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in self._body:
             yield piece
             self.sent += len(piece)
+            self._patience.progress()
 
 
 class _Line:
@@ -195,6 +202,13 @@ def _shut(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
+def uses_proxy(base_url: str) -> bool:
+    """Tell whether the environment names a proxy for ``base_url``, as httpx would use it."""
+    url = httpx.URL(base_url)
+    named = url.scheme in getproxies() or "all" in getproxies()
+    return named and not _is_loopback(base_url) and not proxy_bypass(url.host)
+
+
 def _is_loopback(base_url: str) -> bool:
     host = httpx.URL(base_url).host
     return host in ("localhost", "::1") or host.startswith("127.")
@@ -203,11 +217,15 @@ def _is_loopback(base_url: str) -> bool:
 class _Recording:
     """Collects one answer under a limit on its time and size."""
 
-    def __init__(self, clock: Callable[[], float], limit: float, line: _Line) -> None:
+    def __init__(
+        self, clock: Callable[[], float], limit: float, patience: Patience, line: _Line
+    ) -> None:
         self._clock = clock
+        self._patience = patience
         self._line = line
         self._limit = limit
         self._overdue = threading.Event()
+        self._over = threading.Event()
         self._zero = clock()
         self._head: httpx.Response | None = None
         self._body = bytearray()
@@ -229,9 +247,8 @@ class _Recording:
             "pool": self._limit,
         }
         # The limits above are on single steps: this one is on all of them together.
-        alarm = threading.Timer(self._limit, self._give_up)
-        alarm.daemon = True
-        alarm.start()
+        watch = threading.Thread(target=self._watch, daemon=True)
+        watch.start()
         try:
             with contextlib.closing(self._line.http.send(request, stream=True)) as answer:
                 self._head = answer
@@ -245,14 +262,18 @@ class _Recording:
         except RuntimeError as error:  # the client was closed under us: the run is being ended
             return TransportError("reset", str(error))
         finally:
-            alarm.cancel()
+            self._over.set()
 
     def _late(self) -> TransportError:
         return TransportError("timeout", f"no complete answer in {self._limit:g} s")
 
-    def _give_up(self) -> None:
-        self._overdue.set()
-        self._line.hang_up()
+    def _watch(self) -> None:
+        """End the exchange when its time is over."""
+        while not self._over.wait(max(0.0, self._patience.left)):
+            if self._patience.left <= 0:
+                self._overdue.set()
+                self._line.hang_up()
+                return
 
     def _read(self, chunks: Iterator[bytes]) -> TransportError | None:
         for chunk in chunks:

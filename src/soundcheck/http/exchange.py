@@ -65,7 +65,10 @@ class TransportError:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What was sent, what came back, when, and what went wrong on the way."""
+    """What was sent, what came back, when, and what went wrong on the way.
+
+    ``retried`` are the answers to earlier attempts, after which the request was sent again.
+    """
 
     digest: str
     lane: str
@@ -75,12 +78,13 @@ class Exchange:
     response: Response | None
     timing: Timing
     error: TransportError | None
+    retried: tuple[Response, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``exchanges/<digest>.json`` holds."""
         document: dict[str, Any] = {"schema": SCHEMA, **asdict(self)}
-        if self.response is not None:
-            document["response"]["body"] = _body_to_json(self.response.body)
+        for answer in filter(None, (document["response"], *document["retried"])):
+            answer["body"] = _body_to_json(answer["body"])
         return document
 
     @classmethod
@@ -96,19 +100,23 @@ class Exchange:
                 **request
                 | {"headers": _pairs(request["headers"]), "parts": tuple(request["parts"])}
             ),
-            response=response
-            and Response(
-                **response
-                | {
-                    "headers": _pairs(response["headers"]),
-                    "body": _body_from_json(response["body"]),
-                    "chunks": tuple((at, size) for at, size in response["chunks"]),
-                    "interim": tuple((status, at) for status, at in response.get("interim", ())),
-                }
-            ),
+            response=response and _response(response),
             timing=Timing(**document["timing"]),
             error=error and TransportError(**error),
+            retried=tuple(map(_response, document.get("retried", ()))),
         )
+
+
+def _response(document: dict[str, Any]) -> Response:
+    return Response(
+        **document
+        | {
+            "headers": _pairs(document["headers"]),
+            "body": _body_from_json(document["body"]),
+            "chunks": tuple((at, size) for at, size in document["chunks"]),
+            "interim": tuple((status, at) for status, at in document.get("interim", ())),
+        }
+    )
 
 
 def _pairs(headers: list[list[str]]) -> Headers:

@@ -9,5 +9,11 @@ MAX_CHUNKS = 100_000
 KEPT_OF_ENDLESS = 64 * 2**10
 """Bytes kept of an answer that was given up on for its size."""
 
+MAX_INTERIM = 16
+"""Interim answers that are kept."""
+
 CONNECT_TIMEOUT = 10.0
 """Seconds in which a connection must be made."""
+
+SLOWEST_UPLOAD = 50_000
+"""Bytes per second: a large body that goes up more slowly than this is given up on."""

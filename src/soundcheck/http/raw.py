@@ -25,8 +25,15 @@ from soundcheck.http.exchange import (
     Timing,
     TransportError,
 )
-from soundcheck.http.limits import CONNECT_TIMEOUT, MAX_BODY
+from soundcheck.http.limits import (
+    CONNECT_TIMEOUT,
+    KEPT_OF_ENDLESS,
+    MAX_BODY,
+    MAX_CHUNKS,
+    MAX_INTERIM,
+)
 from soundcheck.http.multipart import Body
+from soundcheck.http.patience import Patience
 
 LEAVE = 2.0
 """Seconds to wait for leave to send the body, after which it is sent anyway (RFC 9110, 10.1.1)."""
@@ -61,7 +68,7 @@ class RawSender:
         """POST ``body`` with ``Expect: 100-continue``; return the exchange, faults recorded in it.
 
         The body is sent once leave is given, or after ``LEAVE`` seconds of silence; an answer that
-        comes before its end stops it. ``timeout`` (seconds) bounds the whole exchange.
+        comes before its end stops it. ``timeout`` (seconds) bounds every silence (``Patience``).
         """
         url = httpx.URL(self.base_url + path)
         named = [
@@ -74,7 +81,7 @@ class RawSender:
             ("Connection", "close"),
         ]
         started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        talk = _Talk(time.monotonic() + timeout, self.cancelled)
+        talk = _Talk(Patience(timeout, body.length), self.cancelled)
         error = None
         try:
             with contextlib.closing(self._connect(url)) as connection:
@@ -84,7 +91,7 @@ class RawSender:
         except _TooLarge as endless:
             error = TransportError("too-large", str(endless))
         except ssl.SSLError as failed:
-            error = TransportError("tls", str(failed))
+            error = TransportError("reset" if talk.connected else "tls", str(failed))
         except ConnectionRefusedError as failed:
             error = TransportError("refused", str(failed))
         except h11.RemoteProtocolError as failed:
@@ -130,9 +137,9 @@ class _TooLarge(Exception):
 class _Talk:
     """One request and its answer over one connection; keeps what was seen if it breaks off."""
 
-    def __init__(self, deadline: float, cancelled: Callable[[], bool]) -> None:
+    def __init__(self, patience: Patience, cancelled: Callable[[], bool]) -> None:
         self._zero = time.monotonic()
-        self._deadline = deadline
+        self._patience = patience
         self._cancelled = cancelled
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2**18)
         self._head: h11.Response | None = None
@@ -159,9 +166,9 @@ class _Talk:
         request = h11.Request(method="POST", target=path, headers=headers)
         head = self._http.send(request) or b""
         self._send(connection, [head], count=False)
-        patience = time.monotonic() + LEAVE
-        while not self._leave and self._head is None and time.monotonic() < patience:
-            self._listen(connection, min(_TICK, max(0.0, patience - time.monotonic())))
+        leave = time.monotonic() + LEAVE
+        while not self._leave and self._head is None and time.monotonic() < leave:
+            self._listen(connection, min(_TICK, max(0.0, leave - time.monotonic())))
         if self._head is None:
             self._send(connection, body, count=True)
             if self.sent_bytes == body.length:
@@ -183,11 +190,13 @@ class _Talk:
                         taken = connection.send(view)
                     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                         continue
-                    except (BrokenPipeError, ConnectionResetError):
+                    except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
                         self._last_words(connection)
                         return
                     view = view[taken:]
-                    self.sent_bytes += taken if count else 0
+                    if count:
+                        self.sent_bytes += taken
+                        self._patience.progress()
 
     def _last_words(self, connection: socket.socket) -> None:
         """Read what the server said before it closed: its answer may have arrived."""
@@ -200,7 +209,7 @@ class _Talk:
             self._receive(connection)
 
     def _check(self) -> None:
-        if time.monotonic() > self._deadline or self._cancelled():
+        if self._patience.left <= 0 or self._cancelled():
             raise _TooLate
 
     def _receive(self, connection: socket.socket) -> None:
@@ -208,6 +217,8 @@ class _Talk:
             data = connection.recv(_RECEIVED)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):  # closed without TLS's own goodbye
+            data = b""
         self.received = self.received or bool(data)
         self._http.receive_data(data)
         for event in self._events():
@@ -225,15 +236,19 @@ class _Talk:
     def _take(self, event: object) -> None:
         at = self.elapsed()
         if isinstance(event, h11.InformationalResponse):
-            self._interim.append((event.status_code, at))
+            if len(self._interim) < MAX_INTERIM:
+                self._interim.append((event.status_code, at))
             self._leave = self._leave or event.status_code == 100
         elif isinstance(event, h11.Response):
             self._head, self.headers_s = event, at
         elif isinstance(event, h11.Data):
             self._body += event.data
             self._chunks.append((at, len(event.data)))
-            if len(self._body) > MAX_BODY:
-                raise _TooLarge(f"the answer was still going on after {len(self._body)} bytes")
+            if len(self._body) > MAX_BODY or len(self._chunks) > MAX_CHUNKS:
+                message = f"the answer was still going on after {len(self._body)} bytes"
+                del self._body[KEPT_OF_ENDLESS:]
+                self._chunks = [(at, len(self._body))]
+                raise _TooLarge(message)
         elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
             self._ended = True
 

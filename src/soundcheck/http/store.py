@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from soundcheck.http.exchange import Exchange, Headers
+from soundcheck.http.exchange import Exchange, Headers, Response
 
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 8
@@ -66,16 +66,20 @@ class Store:
                 for part in exchange.request.parts
             ),
         )
-        response = exchange.response and replace(
-            exchange.response,
-            reason=self._text(exchange.response.reason),
-            headers=self._headers(exchange.response.headers),
-            body=self._bytes(exchange.response.body),
-        )
+        response = exchange.response and self._response(exchange.response)
+        retried = tuple(map(self._response, exchange.retried))
         error = exchange.error and replace(
             exchange.error, message=self._text(exchange.error.message)
         )
-        return replace(exchange, request=request, response=response, error=error)
+        return replace(exchange, request=request, response=response, error=error, retried=retried)
+
+    def _response(self, response: Response) -> Response:
+        return replace(
+            response,
+            reason=self._text(response.reason),
+            headers=self._headers(response.headers),
+            body=self._bytes(response.body),
+        )
 
     def _headers(self, headers: Headers) -> Headers:
         return tuple(

@@ -20,6 +20,7 @@ from soundcheck.report.run import (
     Dialect,
     Result,
     Run,
+    Selection,
     Tool,
     count_requirements,
     load_run,
@@ -36,7 +37,7 @@ class Facts:
     target: Target
     deployment: Deployment
     api_key_env: str | None
-    effort: str
+    selection: plan.Selection
     reference: bool
     started: datetime
     duration_s: float
@@ -70,11 +71,11 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
     profile, seen = facts.deployment.profile, facts.deployment.dialect
     notes = facts.notes
     if seen not in ("unknown", profile.dialect):
-        notes = (
+        other = (
             f"the answers are in the {seen} dialect; the profile {profile.name} claims "
-            f"{profile.dialect}",
-            *notes,
+            f"{profile.dialect}"
         )
+        notes = (other, *(note for note in notes if note != other))  # a replay has it already
     verdict = run_verdict((r.level, Verdict(r.verdict)) for r in _by_requirement(results))
     if facts.interrupted and verdict == "conformant":
         verdict = "incomplete"
@@ -88,7 +89,7 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
             reference=facts.reference,
         ),
         profile=profile.name,
-        effort=facts.effort,  # type: ignore[arg-type]  # one of the option's choices
+        effort=facts.selection.effort,  # type: ignore[arg-type]  # one of the option's choices
         dialect=Dialect(claimed=profile.dialect, detected=seen),  # type: ignore[arg-type]
         started=facts.started.isoformat(timespec="seconds").replace("+00:00", "Z"),
         duration_s=round(facts.duration_s, 3),
@@ -98,6 +99,8 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
         cost=Costs(planned=_cost(facts.planned), spent=_cost(facts.spent)),
         results=tuple(results),
         replay_of=facts.replay_of,
+        claims=profile.to_data(),
+        selection=Selection(only=facts.selection.only, without=facts.selection.without),
     )
 
 

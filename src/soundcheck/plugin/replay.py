@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from soundcheck.contract.profile import Profile
 from soundcheck.errors import SoundcheckError
 from soundcheck.plugin.options import Options
 from soundcheck.report.run import EXCHANGES, Run, load_run
@@ -12,11 +13,19 @@ from soundcheck.report.run import EXCHANGES, Run, load_run
 def options_of(recorded: Path, options: Options) -> Options:
     """Return ``options`` for the run in the folder ``recorded``, with its target and model.
 
-    Raises SoundcheckError when there is no run, or the new one would be written over it.
+    What was claimed and which rules were selected is taken from the run too, unless ``options``
+    name a profile, or rules: these replace the whole selection of the run. A run of before that
+    recorded neither is judged by the profile of the name that it has, and whole.
+
+    Raises SoundcheckError when there is no run, its profile is none of this version, or the new
+    run would be written over it.
     """
     run = load_run(recorded)
     if options.out is not None and options.out.resolve() == recorded.resolve():
         raise SoundcheckError(f"{recorded} is the recorded run: choose another folder with --out")
+    given = options.only or options.without
+    selection = options if given else run.selection or options
+    claims = Profile.from_data(run.claims) if run.claims and not options.profile else None
     return replace(
         options,
         base_url=run.target.base_url,
@@ -24,7 +33,10 @@ def options_of(recorded: Path, options: Options) -> Options:
         api_key_env=run.target.api_key_env,
         reference=run.target.reference,
         profile=options.profile or run.profile,
+        claims=claims,
         effort=options.effort or run.effort,
+        only=selection.only,
+        without=selection.without,
         replay=recorded,
     )
 

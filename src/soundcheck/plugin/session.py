@@ -25,7 +25,7 @@ from soundcheck.contract.plan import (
 )
 from soundcheck.contract.preflight import examine
 from soundcheck.contract.probe import PREFLIGHT, TRIAL, Probe
-from soundcheck.contract.profile import Profile, load_profile
+from soundcheck.contract.profile import Profile
 from soundcheck.contract.requirement import requirement_of
 from soundcheck.contract.send import Sender
 from soundcheck.contract.source import Recording, Source
@@ -38,7 +38,7 @@ from soundcheck.http.store import Store
 from soundcheck.plugin import folder, replay
 from soundcheck.plugin.judgement import judge, result_of
 from soundcheck.plugin.observer import Observer, Silent
-from soundcheck.plugin.options import EFFORT, PROFILE, Options
+from soundcheck.plugin.options import EFFORT, Options
 from soundcheck.plugin.record import Facts, told, write_run
 from soundcheck.report.run import EXCHANGES, Result, Run
 
@@ -123,7 +123,7 @@ class Session:
         """
         if options.replay is not None:
             options = replay.options_of(options.replay, options)
-        profile = load_profile(options.profile or PROFILE)
+        profile = options.claimed()
         return cls(options, profile, folder.prepare(options.out), observer, copying=True)
 
     @classmethod
@@ -131,7 +131,7 @@ class Session:
         """Return a worker's session in the run folder of its controller."""
         if options.replay is not None:
             options = replay.options_of(options.replay, options)
-        return cls(options, load_profile(options.profile or PROFILE), out)
+        return cls(options, options.claimed(), out)
 
     def close(self) -> None:
         """Close the connections."""
@@ -193,7 +193,7 @@ class Session:
             if self._options.replay is not None:
                 return
             cost = self._price(probes.values())
-            searches = cost_of_searches(entries)
+            searches = cost_of_searches(entries, self.deployment)
             self.planned = cost.plus(searches.requests, searches.audio_s, searches.upload_bytes)
             judged = {entry.requirement.id for entry in entries if entry.probes is not None}
             self._observer.planned(len(judged), cost, searches)
@@ -252,15 +252,22 @@ class Session:
         Raises ``Untestable`` when the search has used up its requests.
         """
         entry = item.stash[ENTRY]
-        budget, asked = entry.requirement.search, item.stash.setdefault(ASKED, [])
-        if budget is None:
+        asked = item.stash.setdefault(ASKED, [])
+        if entry.requirement.search is None:
             raise LookupError(f"{entry.requirement.id} asks on without being a search")
+        budget = entry.requirement.search(self.deployment)
         probe = probe.on(entry.model)
         if probe.digest not in asked:
             if len(asked) >= budget.requests:
                 raise Untestable(f"nothing was found in {budget.requests} requests")
             asked.append(probe.digest)
-        answer = self._source.answer(probe)
+        try:
+            answer = self._source.answer(probe)
+        except KeyboardInterrupt:  # the others are judged by what is recorded
+            self._source.stop()
+            self._interrupted = True
+            self._notes.append(f"interrupted in the search of {entry.requirement.id}")
+            raise Untestable("the run was interrupted during the search") from None
         if reason := _out_of_reach(answer.exchange):
             raise Untestable(reason)
         self._observer.sent(probe)
@@ -355,7 +362,7 @@ class Session:
             target=self._target,
             deployment=self.deployment,
             api_key_env=self._options.api_key_env,
-            effort=self._effort,
+            selection=self._selection,
             reference=self._options.reference,
             started=self._started,
             duration_s=time.perf_counter() - self._begin,

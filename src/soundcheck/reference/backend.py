@@ -150,7 +150,11 @@ class _Backend:
 
     def _call(self, route: Endpoint, incoming: Incoming) -> Call:
         return Call(
-            route, self.dialect.models.ids, dialect=self.dialect.name, accept=incoming.accept
+            route,
+            self.dialect.models.ids,
+            dialect=self.dialect.name,
+            accept=incoming.accept,
+            expects=incoming.expects,
         )
 
     async def _form(self, incoming: Incoming) -> Form:

@@ -37,7 +37,7 @@ class Incoming:
         self.declared_length = int(declared) if re.fullmatch(r"[0-9]{1,18}", declared) else 0
         given = http.headers.get("x-request-id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
-        self._waits_for_leave = http.headers.get("expect", "").lower() == "100-continue"
+        self.expects = http.headers.get("expect", "").lower() == "100-continue"
         told = {one.strip() for one in http.headers.get("connection", "").lower().split(",")}
         old = http.scope.get("http_version") == "1.0"
         self._closes = "close" in told or (old and "keep-alive" not in told)
@@ -48,7 +48,7 @@ class Incoming:
     @property
     def unwanted(self) -> bool:
         """Whether the client still waits for leave to send its body (Expect: 100-continue)."""
-        return self._waits_for_leave and not self._reading
+        return self.expects and not self._reading
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives; raises ClientGone."""

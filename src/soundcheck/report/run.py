@@ -83,6 +83,17 @@ class Dialect:
     detected: Literal["openai", "vllm", "unknown"] = "unknown"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The ids and areas that a run was narrowed to and those that it left out, as they were given.
+
+    Both are empty when every rule was wanted.
+    """
+
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a run asks of its target."""
@@ -131,6 +142,9 @@ class Run:
     """One check of one deployment.
 
     ``replay_of`` names the recorded run whose exchanges were judged again, if nothing was sent.
+    ``claims`` is the profile called ``profile`` as data, whole, and ``selection`` the rules that
+    were wanted: with the exchanges, all that a later judgement needs. Both are ``None`` in a run
+    that was made before they were recorded.
     """
 
     tool: Tool
@@ -146,6 +160,8 @@ class Run:
     results: tuple[Result, ...]
     notes: tuple[str, ...] = ()
     replay_of: str | None = None
+    claims: Mapping[str, Any] | None = None
+    selection: Selection | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``run.json`` holds."""
@@ -155,7 +171,7 @@ class Run:
     def from_json(cls, document: Mapping[str, Any]) -> "Run":
         """Rebuild a run from a document that keeps the schema."""
         members = {name: value for name, value in document.items() if name != "schema"}
-        cost = document["cost"]
+        cost, selection = document["cost"], document.get("selection")
         return cls(
             **members
             | {
@@ -164,6 +180,8 @@ class Run:
                 "dialect": Dialect(**document["dialect"]),
                 "cost": Costs(Cost(**cost["planned"]), Cost(**cost["spent"])),
                 "notes": tuple(document["notes"]),
+                "selection": selection
+                and Selection(only=tuple(selection["only"]), without=tuple(selection["without"])),
                 "results": tuple(
                     Result(
                         **result

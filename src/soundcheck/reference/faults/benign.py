@@ -71,11 +71,6 @@ def _(reply: Reply, call: Call) -> Reply:
     return replace(reply, headers=reply.headers + added)
 
 
-@VARIATIONS.oversize("oversize-unread", "An over-large upload is answered and left unread.")
-def _(reply: Reply, call: Call) -> Reply:
-    return replace(reply, action="close")
-
-
 @VARIATIONS.body("language-as-code", "verbose_json gives the language's code.", on=_VERBOSE)
 def _(body: Any, call: Call) -> Any:
     return body | {"language": _CODES.get(body["language"], body["language"])}

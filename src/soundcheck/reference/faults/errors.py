@@ -23,7 +23,7 @@ def _(reply: Reply, call: Call) -> Reply:
 
 @FAULTS.error("error-plain-text", "Errors are plain text.")
 def _(reply: Reply, call: Call) -> Reply:
-    return replace(reply.with_text(_message(reply)), media_type=_PLAIN)
+    return replace(reply.with_text(_message(reply)), media_type=_PLAIN) if _error(reply) else reply
 
 
 @FAULTS.error("error-html", "Errors are web pages.")
@@ -47,11 +47,12 @@ def _body(name: str, sentence: str, make: Callable[[dict[str, Any]], Any]) -> No
 
     @FAULTS.error(name, sentence)
     def _(reply: Reply, call: Call) -> Reply:
-        return reply.with_text(json.dumps(make(json.loads(reply.body)["error"])))
+        error = _error(reply)
+        return reply if error is None else reply.with_text(json.dumps(make(error)))
 
 
 _body("error-detail", "Errors have a detail in place of an error.", lambda e: {"detail": [e]})
-_body("error-string", "An error is only a string.", lambda e: {"error": e["message"]})
+_body("error-string", "An error is only a string.", lambda e: {"error": e.get("message")})
 _body("error-bare", "The error's members stand at the top.", lambda e: e)
 
 
@@ -60,7 +61,9 @@ def _set(name: str, sentence: str, member: str, value: Any) -> None:
 
     @FAULTS.error(name, sentence)
     def _(reply: Reply, call: Call) -> Reply:
-        error = json.loads(reply.body)["error"]
+        error = _error(reply)
+        if error is None:
+            return reply
         error.pop(member, None)
         if value is not ...:
             error[member] = value
@@ -83,9 +86,7 @@ _set("error-code-null", "The code of errors is the text null.", "code", "null")
 
 @FAULTS.error("error-unnamed", "Errors do not say which parameter is wrong.")
 def _(reply: Reply, call: Call) -> Reply:
-    error = json.loads(reply.body)["error"]
-    error |= {"message": "Something is wrong with the request.", "param": None}
-    return reply.with_text(json.dumps({"error": error}))
+    return _with(reply, message="Something is wrong with the request.", param=None)
 
 
 # -- what the message shows ---------------------------------------------------------------------
@@ -96,7 +97,7 @@ def _shows(name: str, sentence: str, secret: str) -> None:
 
     @FAULTS.error(name, sentence)
     def _(reply: Reply, call: Call) -> Reply:
-        return _with_message(reply, f"{_message(reply)} {secret}")
+        return _with(reply, message=f"{_message(reply)} {secret}")
 
 
 _shows(
@@ -112,17 +113,12 @@ _shows(
 _shows("error-file-path", "Errors show where files lie.", "(/var/lib/asr/uploads/8f31c2.wav)")
 _shows("error-host-name", "Errors show an inner address.", "(asr-0.asr.speech.svc.cluster.local)")
 _shows("error-key", "Errors show the key of an inner service.", "(Bearer c0ffee00c0ffee00c0ffee)")
-_shows(
-    "error-object",
-    "Errors show an object of the program.",
-    "(<asr.Upload object at 0x7f3a2c1b9d60>)",
-)
 
 
 @FAULTS.error("error-reflects", "Errors repeat the request.")
 def _(reply: Reply, call: Call) -> Reply:
     form = call.form or Form()
-    return _with_message(reply, f"{_message(reply)} {dict(form.fields)}")
+    return _with(reply, message=f"{_message(reply)} {dict(form.fields)}")
 
 
 # -- what is done in place of a refusal ---------------------------------------------------------
@@ -141,7 +137,7 @@ def _instead(
     def _(reply: Reply, call: Call) -> Reply:
         concerns = call.route == "transcription" and call.refused is kind
         if concerns and param is not None:
-            concerns = json.loads(reply.body)["error"]["param"] == param
+            concerns = (_error(reply) or {}).get("param") == param
         return change(reply) if concerns else reply
 
 
@@ -260,10 +256,21 @@ FAULTS.add(
 )
 
 
+def _error(reply: Reply) -> dict[str, Any] | None:
+    """Return the error object of a refusal, None where another fault has left no such thing."""
+    try:
+        body = json.loads(reply.body)
+    except ValueError:
+        return None
+    error = body.get("error") if isinstance(body, dict) else None
+    return error if isinstance(error, dict) else None
+
+
 def _message(reply: Reply) -> str:
-    return str(json.loads(reply.body)["error"]["message"])
+    return str((_error(reply) or {}).get("message"))
 
 
-def _with_message(reply: Reply, message: str) -> Reply:
-    error = json.loads(reply.body)["error"] | {"message": message}
-    return reply.with_text(json.dumps({"error": error}))
+def _with(reply: Reply, **members: Any) -> Reply:
+    """Return the refusal with other ``members`` of its error; as it is if it has no such object."""
+    error = _error(reply)
+    return reply if error is None else reply.with_text(json.dumps({"error": error | members}))

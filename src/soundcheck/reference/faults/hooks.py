@@ -40,7 +40,8 @@ class BreakOff(Exception):
 class Call:
     """What is being answered: the route, the models served, and the request as far as read.
 
-    ``accept`` is the client's header Accept; ``refused`` the reason of a refusal, None otherwise.
+    ``accept`` is the client's header Accept, ``expects`` whether it asks for leave to send its body
+    (``Expect: 100-continue``); ``refused`` the reason of a refusal, None otherwise.
     """
 
     route: Route
@@ -49,6 +50,7 @@ class Call:
     request: Request | None = None
     dialect: DialectName = "openai"
     accept: str = ""
+    expects: bool = False
     refused: Kind | None = None
 
     @property

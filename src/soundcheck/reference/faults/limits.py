@@ -90,6 +90,24 @@ def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(json.dumps(body | {"usage": {"type": "duration", "seconds": 10}}))
 
 
+def _refuses_expect(reply: Reply, call: Call) -> Reply:
+    if not call.expects:
+        return reply
+    return replace(reply.with_text(_envelope("Expectation failed.")), status=417)
+
+
+FAULTS.add(
+    "expect-refused",
+    "Every request that asks for leave (Expect: 100-continue) is refused.",
+    reply=_refuses_expect,
+)
+
+
+@FAULTS.oversize("oversize-unread", "An over-large upload is answered and left unread.")
+def _(reply: Reply, call: Call) -> Reply:
+    return replace(reply, action="close")
+
+
 def _near_limit(reply: Reply, call: Call) -> Reply:
     file = call.form.file if call.form is not None else None
     if file is None or file.size <= _MIB25 - 1000:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from soundcheck.reference.faults.hooks import BreakOff, Call, Event, Fault, Registry, Reply
+from soundcheck.reference.transcript import Transcript
 from soundcheck.reference.upload import Form
 
 FAULTS = Registry(Fault)
@@ -14,6 +15,8 @@ _DONE_MARKER = "[DONE]"
 _DELTA, _SEGMENT, _DONE = (f"transcript.text.{kind}" for kind in ("delta", "segment", "done"))
 _EVENT_STREAM = "text/event-stream"
 _ENDLESS = b": and so on\n" * 5000
+_LATE_SECONDS = 30.0
+_LATE = "\N{SYMBOL FOR END OF TRANSMISSION}"
 
 _Change = Callable[[list[Event], Call], list[Event]]
 
@@ -381,6 +384,40 @@ def _(events: list[Event], call: Call) -> list[Event]:
 def _(events: list[Event], call: Call) -> list[Event]:
     places = _pieces(events)
     return _retold([event for place, event in enumerate(events) if place not in places])
+
+
+@FAULTS.hear("stream-loses-second-half", "The streamed text lacks what is said after 30 seconds.")
+def _(transcript: Transcript, call: Call) -> Transcript:
+    if not _is_streamed(call):
+        return transcript
+    first = tuple(one for one in transcript.segments if one.start < _LATE_SECONDS)
+    return replace(transcript, segments=first)
+
+
+def _with_late_marked(transcript: Transcript, call: Call) -> Transcript:
+    """Return the transcript with a mark as the text of what is said after 30 seconds."""
+    if not _is_streamed(call):
+        return transcript
+    marked = (
+        replace(one, text=_LATE) if one.start >= _LATE_SECONDS else one
+        for one in transcript.segments
+    )
+    return replace(transcript, segments=tuple(marked))
+
+
+async def _until_late(events: AsyncIterator[Event], call: Call) -> AsyncIterator[Event]:
+    async for event in events:
+        if _LATE in _text(event):
+            return
+        yield event
+
+
+FAULTS.add(
+    "stream-cut-after-30s",
+    "A stream stops with the text of the first 30 seconds, without its end.",
+    hear=_with_late_marked,
+    events=_until_late,
+)
 
 
 def _retold(events: list[Event]) -> list[Event]:
