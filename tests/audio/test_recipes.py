@@ -74,7 +74,7 @@ SIZES = [
     f"sized-{size}.{ext}"
     for size in (25_000_000, 26_214_300, 26_214_399, 26_214_400, 26_214_401)
     for ext in NINE
-] + ["sized-60000000.wav", "sized-60000000.flac"]
+] + ["sized-60000000.wav", "sized-60000000.flac", "sized-32000000.wav"]
 DAMAGED = [f"{name}.{ext}" for name in ("truncated", "corrupt") for ext in NINE] + [
     f"lying-{what}.wav" for what in ("size-zero", "size-max", "size-larger", "rate", "channels")
 ]

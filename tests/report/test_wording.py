@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from soundcheck.report.outcomes import outcomes
-from soundcheck.report.run import Cost, Result, Run
-from soundcheck.report.wording import cost, duration, plural, sentence, size
+from soundcheck.report.run import Cost, Result, Run, Selection
+from soundcheck.report.wording import cost, duration, plural, selection, sentence, size
 
 MakeRun = Callable[..., Run]
 MakeResult = Callable[..., Result]
@@ -91,3 +91,12 @@ def test_cost_names_all_three_amounts() -> None:
     """Requests, audio and upload stand together, with the noun's number."""
     assert cost(Cost(1, 3.14, 2048)) == "1 request, 3.1 audio minutes, 2.0 KiB uploaded"
     assert plural(1200, "case") == "1,200 cases"
+
+
+def test_the_selection_names_what_was_asked_for(make_run: MakeRun) -> None:
+    """What a run was narrowed to and what it left out is told; of a whole run there is nothing."""
+    chosen = Selection(only=("limits", "errors/envelope"), without=("limits/long-audio",))
+    told = selection(make_run(selection=chosen))
+    assert told == "only limits, errors/envelope, without limits/long-audio"
+    assert selection(make_run(selection=Selection())) == ""
+    assert selection(make_run()) == ""

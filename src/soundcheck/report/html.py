@@ -126,7 +126,11 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("Run", f"{started}, took {wording.duration(run.duration_s)}"),
         ("Cost", wording.cost(run.cost.spent)),
     ]
-    return [*facts, ("Planned", planned)] if planned else facts
+    if planned:
+        facts.append(("Planned", planned))
+    if chosen := wording.selection(run):
+        facts.append(("Selection", chosen))
+    return facts
 
 
 def _left_out(found: tuple[Outcome, ...]) -> list[tuple[Verdict, str, list[Outcome]]]:

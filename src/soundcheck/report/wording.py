@@ -138,6 +138,18 @@ def dialect(run: Run) -> str:
     return seen if seen == run.dialect.claimed else f"{seen} ({run.dialect.claimed} claimed)"
 
 
+def selection(run: Run) -> str:
+    """Return what a run was narrowed to and what it left out, ``""`` when every rule was wanted."""
+    if run.selection is None:
+        return ""
+    only, without = (
+        ", ".join(one_line(name, _NAME_SHOWN) for name in names)
+        for names in (run.selection.only, run.selection.without)
+    )
+    told = (f"only {only}" if only else "", f"without {without}" if without else "")
+    return ", ".join(filter(None, told))
+
+
 def replay(run: Run) -> str | None:
     """Return the sentence that tells a run judged again from one that asked a deployment."""
     if run.replay_of is None:
