@@ -1,11 +1,14 @@
 """Many reference deployments in one process: one below the path of each fault's name.
 
-Run as ``python farm.py DIALECT``: prints its URL, ends when its standard input is closed. What is
-below ``/none`` has no deviation, below ``/NAME`` that one, below ``/A+B`` both.
+Run as ``python farm.py DIALECT FOLDER``: prints its URL, ends when its standard input is closed.
+Farms that are given the same folder tell each other in it what they heard. What is below ``/none``
+has no deviation, below ``/NAME`` that one, below ``/A+B`` both.
 """
 
 import contextlib
 import hashlib
+import os
+import pickle
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -26,26 +29,30 @@ PACED = range(45, 100)
 
 
 class Remembering:
-    """A recognizer that hears each file once, for all the deployments of the farm."""
+    """A recognizer that hears each file once, for all the deployments of all farms."""
 
-    def __init__(self, pool: RecognizerPool) -> None:
+    def __init__(self, pool: RecognizerPool, folder: Path) -> None:
         self._pool = pool
-        self._known: dict[tuple[str | float, ...], Transcript] = {}
+        self._folder = folder
 
     @contextlib.asynccontextmanager
     async def listen(self, path: Path, *limit: float) -> AsyncIterator[Hearing]:
         """Return what is heard in a file, by its content; refusals are not remembered."""
         with path.open("rb") as file:
-            key: tuple[str | float, ...] = (hashlib.file_digest(file, "sha256").hexdigest(), *limit)
-        known = self._known.get(key)
-        if known is not None:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        path_of_known = self._folder / "-".join([digest, *map(str, limit)])
+        with contextlib.suppress(FileNotFoundError):
+            known: Transcript = pickle.loads(path_of_known.read_bytes())  # our own, see below
             yield hearing(known)
             return
         async with self._pool.listen(path, *limit) as heard:
             if int(heard.duration) in PACED:
                 yield heard
                 return
-            known = self._known[key] = await heard.transcript()
+            known = await heard.transcript()
+        partial = path_of_known.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(pickle.dumps(known))
+        partial.replace(path_of_known)
         yield hearing(known)
 
 
@@ -68,10 +75,10 @@ class Farm:
         await self._grown[place].handle({**scope, **inner}, receive, send)
 
 
-def main(dialect: str) -> None:
+def main(dialect: str, folder: Path) -> None:
     """Serve until standard input is closed."""
     with RecognizerPool(1) as recognizers, listen("127.0.0.1", 0) as listener:
-        farm = Farm(dialect, Remembering(recognizers))
+        farm = Farm(dialect, Remembering(recognizers, folder))
         server = uvicorn.Server(uvicorn.Config(farm, lifespan="off", log_config=None))
 
         def end_with_parent() -> None:
@@ -85,4 +92,4 @@ def main(dialect: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -216,7 +216,7 @@ def _judge(
     from soundcheck.contract.verdict import Verdict, exit_code
     from soundcheck.plugin import SESSION
     from soundcheck.plugin.session import Session
-    from soundcheck.report.run import FILE, load_run
+    from soundcheck.report.run import FILE
     from soundcheck.report.terminal import render
 
     with _one_interrupt(), observer(quiet) as watching:
@@ -241,7 +241,9 @@ def _judge(
         pytest.ExitCode.NO_TESTS_COLLECTED,  # nothing was decided: the run says why
     ):
         raise _suite_failure(status)
-    run = load_run(session.out)
+    run = session.run
+    if run is None:
+        raise _suite_failure(status)
     if not run.results:
         raise _suite_failure(status)
     if as_json:

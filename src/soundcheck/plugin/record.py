@@ -48,10 +48,12 @@ class Facts:
     replay_of: str | None
 
 
-def write_run(out: Path, facts: Facts, results: Sequence[Result]) -> None:
-    """Write ``run.json`` and every report derived from it to ``out``."""
-    save_run(out, _run(facts, results))
+def write_run(out: Path, facts: Facts, results: Sequence[Result]) -> Run:
+    """Write ``run.json`` and every report derived from it to ``out``; return the run."""
+    run = _run(facts, results)
+    save_run(out, run)
     write_reports(out)
+    return run
 
 
 def told(out: Path) -> list[str]:

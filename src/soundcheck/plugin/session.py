@@ -90,6 +90,7 @@ class Session:
         self._replayed: Run | None = None
         self._interrupted = False
         self.problem: SoundcheckError | None = None
+        self.run: Run | None = None
         self.broken = False
         try:
             if options.replay and copying:
@@ -372,7 +373,7 @@ class Session:
             notes=tuple(filter(None, (self._source.silence, *dict.fromkeys(self._notes)))),
             interrupted=self._interrupted,
         )
-        write_run(self.out, facts, self._results)
+        self.run = write_run(self.out, facts, self._results)
         folder.finish(self.out)
         decided = any(Verdict(result.verdict).decided for result in self._results)
         if self._interrupted:
