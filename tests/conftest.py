@@ -74,9 +74,10 @@ def _read_request(connection: socket.socket) -> bytes:
         ),
         0,
     )
-    while len(body) < length:
-        body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
+    received = bytearray(body)  # bytes would be copied whole for each piece
+    while len(received) < length:
+        received += connection.recv(2**18)
+    return head + b"\r\n\r\n" + bytes(received)
 
 
 def plain(status: str, media_type: str, body: bytes) -> bytes:

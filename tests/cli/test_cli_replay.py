@@ -16,6 +16,9 @@ from soundcheck.plugin.options import Options
 from soundcheck.plugin.replay import options_of
 
 
+pytestmark = pytest.mark.xdist_group("replay")
+
+
 def _soundcheck(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "soundcheck", *arguments],
