@@ -15,7 +15,6 @@ import pytest
 from soundcheck.plugin.options import Options
 from soundcheck.plugin.replay import options_of
 
-
 pytestmark = pytest.mark.xdist_group("replay")
 
 
