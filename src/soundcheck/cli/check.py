@@ -270,6 +270,7 @@ def _run_pytest(arguments: list[str], session: "Session", name: str) -> int:
             config.pluginmanager.register(session, name)
 
     ours = ["-p", "soundcheck.plugin", "-p", "no:terminal", "-p", "no:cacheprovider"]
+    ours += ["-p", "no:logging", "-p", "no:unraisableexception", "-p", "no:threadexception"]
     ours += ["--disable-plugin-autoload", "-c", os.devnull, "--import-mode=importlib"]
     added = os.environ.pop("PYTEST_ADDOPTS", None)
     try:
