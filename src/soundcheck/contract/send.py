@@ -129,12 +129,12 @@ class Sender:
     def _send(self, probe: Probe, timeout: float | None = None) -> Exchange:
         body, headers, parts = self._body(probe)
         limit = min(timeout or self._client.timeout, probe.patience or self._client.timeout)
-        # What a large or hostile request did to a connection is evidence, not a fault of the way.
         expecting = probe.wire is Wire.EXPECT
         # The raw sender knows no proxies. An ordinary client only says that it expects leave.
         proxied = expecting and uses_proxy(self._client.base_url)
         if proxied:
             headers = (*headers, ("Expect", "100-continue"))
+        # What a large or hostile request did to a connection is evidence, not a fault of the way.
         patient = probe.lane in (Lane.PREFLIGHT, Lane.SHARED)
         retried: tuple[Response, ...] = ()
         for attempt in range(1, ATTEMPTS + 1):
