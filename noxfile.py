@@ -73,5 +73,19 @@ def bench(session: nox.Session) -> None:
     session.run("python", str(ROOT / "tests" / "bench" / "run.py"), *session.posargs)
 
 
+@nox.session
+def sslyze(session: nox.Session) -> None:
+    """Compare what is found of TLS servers with what sslyze finds, which is installed apart."""
+    _install(session, "-e", ".[dev]")
+    apart = pathlib.Path(session.create_tmp()).resolve() / "sslyze"
+    shutil.rmtree(apart, ignore_errors=True)
+    session.run("python", "-m", "venv", str(apart))
+    # It wants an older cryptography than the toolkit: the constraints are not for it.
+    pip = [str(apart / "bin" / "python"), "-m", "pip", "install", "--quiet", "sslyze>=6.1"]
+    session.run(*pip, external=True)
+    program = str(apart / "bin" / "sslyze")
+    session.run("python", str(ROOT / "tests" / "sslyze_check.py"), program)
+
+
 if __name__ == "__main__":
     nox.main()

@@ -15,8 +15,9 @@ ALLOWED = {
     "contract": {"audio", "http"},
     "report": set[str](),
     "reference": {"audio", "http", "contract"},
-    "plugin": {"audio", "http", "contract", "report"},
-    "cli": {"audio", "http", "contract", "report", "reference", "plugin"},
+    "wiretap": {"audio", "http", "contract"},
+    "plugin": {"audio", "http", "contract", "report", "wiretap"},
+    "cli": {"audio", "http", "contract", "report", "reference", "wiretap", "plugin"},
 }
 EVERYWHERE = {"errors", "suites"}
 

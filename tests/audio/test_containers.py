@@ -18,6 +18,9 @@ from soundcheck.audio.maker import sounding
 from soundcheck.audio.recipe import Content
 from soundcheck.audio.tags import picture
 
+# Making all clips cold takes half of the time of these tests: one worker does it, once.
+pytestmark = pytest.mark.xdist_group("clips")
+
 LIBRARY = Library()
 # What carries a whole and undamaged sound; the rest is for the tests of sizes, damage and contents.
 SOUND = [

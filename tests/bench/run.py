@@ -17,6 +17,7 @@ import httpx
 from exchange_server import instant_server
 from figures import Figure
 from memory import peak_memory
+from private import private_stack
 from rich.console import Console
 from rich.table import Table
 from sizes import boundary_files
@@ -140,7 +141,7 @@ def check_run(cache: Path | None, what: str, seconds: float) -> Iterator[Figure]
 def main() -> int:
     """Measure everything, print the table, and return 1 if a gating figure is over its limit."""
     calibration = calibrate()
-    figures = [exchange_overhead(), first_line(), *sse_parser(), *uploads()]
+    figures = [exchange_overhead(), first_line(), *sse_parser(), *uploads(), *private_stack()]
     figures += [*boundary_files(), fixtures_cold()]
     Library().build()
     figures += check_run(None, "warm", 30)

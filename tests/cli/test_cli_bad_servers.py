@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-PATIENCE = "12"
+PATIENCE = "8"
 """Seconds per exchange, so that what hangs costs little here; a run's own default is longer."""
 
 Judged = Callable[..., dict[str, Any]]
@@ -20,9 +20,9 @@ Judged = Callable[..., dict[str, Any]]
 def judged(tmp_path: Path) -> Judged:
     """Return a function that checks the reference with a fault, and gives the run."""
 
-    def judge(fault: str, *only: str, patience: str = PATIENCE) -> dict[str, Any]:
+    def judge(fault: str, *only: str) -> dict[str, Any]:
         selection = [part for name in only for part in ("--only", name)]
-        options = ["--fault", fault, "--timeout", patience, *selection]
+        options = ["--fault", fault, "--timeout", PATIENCE, *selection]
         done = subprocess.run(
             [sys.executable, "-m", "soundcheck", "check", "--out", str(tmp_path / "run"), *options],
             env=os.environ,
@@ -89,7 +89,7 @@ def test_answering_before_reading(judged: Judged) -> None:
 def test_streams_that_do_not_end(judged: Judged, fault: str) -> None:
     """A stream that goes on for ever, or a byte at a time, fails and does not hold up the run."""
     rule = "streaming/openai-events"  # it asks for a single stream
-    run = judged(fault, rule, patience="8")
+    run = judged(fault, rule)
     assert run["verdict"] == "nonconformant"
     verdict, message = _verdict(run, rule)
     assert verdict == "fail"

@@ -57,6 +57,11 @@ def test_the_bundled_reference_conforms(soundcheck: Soundcheck, tmp_path: Path) 
         "summary.md",
         "junit.xml",
         "exchanges",
+        "tap",
+    }
+    assert {path.name for path in (tmp_path / "run" / "tap").iterdir()} == {
+        "roots.pem",
+        "canary.wav",
     }
     evidence = {digest for result in run["results"] for digest in result["exchanges"]}
     assert evidence <= {path.stem for path in (tmp_path / "run" / "exchanges").glob("*.json")}

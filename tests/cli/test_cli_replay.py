@@ -48,7 +48,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of folders in which ``run`` is a run with red, green and found results."""
     folder = tmp_path_factory.mktemp("recorded")
     selection = ["--only", "limits", "--only", "formats", "--without", "limits/long-audio"]
-    faults = ["--fault", "limit-20mb", "--fault", "refuses-webm"]
+    selection += ["--only", "wire/nothing-in-clear", "--only", "transport"]
+    faults = ["--fault", "limit-20mb", "--fault", "refuses-webm", "--fault", "prompt-in-header"]
     code, told = _soundcheck(
         folder, "check", *faults, *selection, "--effort", "full", "--out", "run"
     )

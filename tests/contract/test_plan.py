@@ -8,7 +8,9 @@ from soundcheck.contract import Deployment, Verdict, transcription
 from soundcheck.contract.catalogue import load_catalogue
 from soundcheck.contract.deployment import ListedModel
 from soundcheck.contract.plan import Cost, Entry, Selection, cost_of, distinct, plan_entry
+from soundcheck.contract.probe import everything_tapped, tls_inspection
 from soundcheck.contract.profile import load_profile
+from soundcheck.contract.requirement import Requirement, probes, requirement, requirement_of
 
 OPENAI = load_profile("openai")
 WHISPER = Deployment(OPENAI, "whisper-1")
@@ -73,3 +75,60 @@ def test_equal_probes_are_sent_once_and_counted_once() -> None:
     found = distinct(entries)
     assert len(found) == 2
     assert cost_of(found.values(), lambda name: (1.5, 100)) == Cost(2, 3.0, 200)
+
+
+def _of_encryption(identifier: str) -> Requirement:
+    @requirement(identifier, "MUST", source="", killed_by=(), profiles=("privatemode",))
+    @probes(seen=everything_tapped())
+    def judge() -> None:
+        """Nothing is in the clear."""
+
+    found = requirement_of(judge)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("identifier", "claimed", "seen", "verdict", "reason"),
+    [
+        ("wire/anything", "privatemode", {}, Verdict.UNTESTABLE, "--tap 127.0.0.1:8443"),
+        ("wire/anything", "privatemode", {"tapped": True}, None, ""),
+        ("wire/anything", "openai", {}, Verdict.NOT_APPLICABLE, "openai contract"),
+        ("transport/anything", "privatemode", {}, Verdict.NOT_APPLICABLE, "loopback"),
+        ("transport/anything", "privatemode", {"endpoint": "api:443"}, None, ""),
+    ],
+)
+def test_encryption_is_planned_where_it_can_be_seen(
+    identifier: str, claimed: str, seen: dict[str, object], verdict: Verdict | None, reason: str
+) -> None:
+    """Without a tap the wire is untestable, with what to type; loopback has no transport."""
+    deployment = Deployment(load_profile(claimed), "m", **seen)  # type: ignore[arg-type]
+    entry = plan_entry(_of_encryption(identifier), None, Selection(), deployment)
+    assert entry.verdict is verdict
+    assert reason in entry.reason
+
+
+@pytest.mark.parametrize(
+    ("selection", "touched"),
+    [
+        (Selection(), True),
+        (Selection(only=("encryption",)), True),
+        (Selection(only=("wire/anything",)), True),
+        (Selection(only=("STT-AUTH-008",)), True),
+        (Selection(only=("transport",)), False),
+        (Selection(only=("schema",)), False),
+        (Selection(without=("encryption",)), False),
+        (Selection(without=("wire",)), False),
+    ],
+)
+def test_encryption_is_selected_by_one_name(selection: Selection, touched: bool) -> None:
+    """The word encryption stands for transport and wire, wherever rules are named."""
+    rule = _of_encryption("wire/anything")
+    assert selection.touches("wire") is touched
+    by_draft = any(name.startswith("STT-") for name in selection.only)  # may be of any area
+    assert (selection.reason_against(rule) is None) is (touched and not by_draft)
+
+
+def test_what_is_seen_from_beside_costs_no_request() -> None:
+    """Neither an inspection nor the tap's own record is a request of the API."""
+    assert cost_of([tls_inspection(), everything_tapped()], lambda _: (1.0, 1)) == Cost()

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from soundcheck import __version__
-from soundcheck.cli import check, fixtures, requirements, serve
+from soundcheck.cli import check, fixtures, requirements, serve, tap
 from soundcheck.errors import ExitCode, SoundcheckError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command(name="check")(check.check)
 app.command(name="serve")(serve.serve)
+app.command(name="tap")(tap.tap)
 app.command(name="requirements")(requirements.requirements)
 app.add_typer(fixtures.app, name="fixtures")
 

@@ -16,8 +16,10 @@ from soundcheck import __version__
 from soundcheck.errors import ExitCode, Interrupted, SoundcheckError
 
 if TYPE_CHECKING:
+    from soundcheck.contract.profile import Profile
     from soundcheck.plugin.options import Options
     from soundcheck.plugin.session import Session
+    from soundcheck.plugin.tapping import Arrangement
 
 REFERENCE_MODEL = "whisper-large-v3"
 OURS = "the bundled reference"
@@ -41,6 +43,11 @@ judges the bundled reference deployment
 
 judges a recorded run again, without a deployment
 
+`soundcheck check http://localhost:8080/v1 --profile privatemode --tap 127.0.0.1:8443
+--upstream api.privatemode.ai:443`
+
+looks at what leaves an encrypting proxy; says what to type, and waits for the proxy
+
 **Exit codes**: 0 everything required holds · 1 a MUST fails · 2 bad usage or configuration ·
 3 no connection, no transcription API there, or the key is refused · 4 no verdict possible, or
 interrupted · 5 fault of soundcheck itself
@@ -54,7 +61,10 @@ def check(
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option(help="What is claimed: openai (default), vllm, privatemode or a .toml file."),
+        typer.Option(
+            help="What is claimed: openai (default), vllm, privatemode, encrypting-proxy or a "
+            ".toml file."
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Model under test. Default: chosen from /models.")
@@ -84,6 +94,26 @@ def check(
         Path | None,
         typer.Option(metavar="RUN", help="Judge this run folder again; nothing is sent."),
     ] = None,
+    tap: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Listen here in the place of the API behind the proxy."
+        ),
+    ] = None,
+    upstream: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The API behind the proxy.")
+    ] = None,
+    tap_wait: Annotated[
+        float,
+        typer.Option(min=0, metavar="S", help="Seconds until the proxy must reach the tap."),
+    ] = 120,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Let the tap listen off this machine.")
+    ] = False,
+    tls_roots: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="Certificates to trust beside the system's."),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Give the reference a defect (serve --list-faults)."),
@@ -104,6 +134,18 @@ def check(
             "--replay judges what was recorded: leave out the URL, --model, --api-key-env, --fault "
             "and --dialect"
         )
+    if url is None and (tap or upstream or tls_roots):
+        raise SoundcheckError(
+            "--tap, --upstream and --tls-roots are for a deployment of yours: give its URL. The "
+            "bundled one has a tap by itself"
+        )
+    from soundcheck.http.client import is_loopback
+
+    if tap and ":" in tap and not allow_remote and not is_loopback(f"http://{tap}"):
+        raise SoundcheckError(
+            f"{tap} can be reached from other machines: --tap listens on loopback "
+            "(127.0.0.1:PORT) unless --allow-remote is given"
+        )
     if url is not None:
         from soundcheck.contract.target import Target
 
@@ -112,6 +154,8 @@ def check(
         what = f"judging {replay} again, nothing is sent" if replay else f"checking {url or OURS}"
         typer.echo(f"soundcheck {__version__}: {what}", err=True)
     _check_names([*(only or ()), *(without or ())])
+    from soundcheck.contract.contracts import ENCRYPTION
+    from soundcheck.contract.plan import Selection
     from soundcheck.plugin.options import PROFILE, Options
 
     options = Options(
@@ -130,7 +174,7 @@ def check(
             *([("--profile", profile)] if profile else []),
             *wider,
         ]
-        raise typer.Exit(_judge(options, again, quiet=quiet or as_json, as_json=as_json))
+        raise typer.Exit(_judge(options, again, None, quiet=quiet or as_json, as_json=as_json))
     profile = profile or dialect or PROFILE
     options = replace(options, profile=profile)
     spoken = dialect or options.claimed().dialect
@@ -140,11 +184,20 @@ def check(
         *(("--fault", name) for name in fault or ()),
         *([("--model", model)] if model else []),
         *([("--api-key-env", api_key_env)] if api_key_env else []),
+        *([("--tap", tap)] if tap else []),
+        *([("--upstream", upstream)] if upstream else []),
+        *([("--tls-roots", str(tls_roots))] if tls_roots else []),
         ("--profile", profile),
         *wider,
     ]
     try:
-        with _deployment(url, spoken, tuple(fault or ())) as base_url:
+        judged = Selection(options.only, options.without)
+        claimed = options.claimed()
+        private = claimed.is_private or any(map(judged.touches, ENCRYPTION))
+        with _deployment(url, spoken, tuple(fault or ()), claimed if private else None) as (
+            base_url,
+            beside,
+        ):
             options = replace(
                 options,
                 base_url=base_url,
@@ -153,8 +206,12 @@ def check(
                 jobs=jobs,
                 timeout=timeout,
                 reference=url is None,
+                tap=tap or "",
+                upstream=upstream or "",
+                tap_wait=tap_wait,
+                tls_roots=tls_roots,
             )
-            code = _judge(options, again, quiet=quiet or as_json, as_json=as_json)
+            code = _judge(options, again, beside, quiet=quiet or as_json, as_json=as_json)
     except KeyboardInterrupt:
         raise Interrupted("interrupted before anything was judged") from None
     raise typer.Exit(code)
@@ -170,8 +227,9 @@ def _check_names(names: list[str]) -> None:
     from difflib import get_close_matches
 
     from soundcheck.contract.catalogue import load_catalogue
+    from soundcheck.contract.plan import names_of
 
-    known = {n for rule in load_catalogue() for n in (rule.id, rule.area, *rule.draft)}
+    known = {name for rule in load_catalogue() for name in names_of(rule)}
     for name in names:
         if name not in known:
             close = get_close_matches(name, known, n=1)
@@ -194,19 +252,54 @@ def _check_recorded_names(recorded: Path, options: "Options") -> None:
 
 
 @contextlib.contextmanager
-def _deployment(url: str | None, dialect: str, faults: tuple[str, ...]) -> Iterator[str]:
-    """Yield the base URL to judge, of a reference started for this run when there is none."""
-    if url is not None:
-        yield url
-        return
-    from soundcheck.reference.deployment import start_reference
+def _deployment(
+    url: str | None, dialect: str, faults: tuple[str, ...], private: "Profile | None"
+) -> "Iterator[tuple[str, Arrangement | None]]":
+    """Yield the base URL to judge, of a reference started for this run when there is none.
 
-    with start_reference(dialect=dialect, faults=faults) as running:
-        yield running.base_url
+    With ``private``, the profile of the run, the reference's private stack stands before it: for
+    all areas where the profile is one of such a stack, else for those of encryption.
+    """
+    if url is not None:
+        yield url, None
+        return
+    from soundcheck.contract.profile import load_profile
+    from soundcheck.plugin.tapping import Arrangement
+    from soundcheck.reference.deployment import start_reference
+    from soundcheck.reference.private import by_side, start_gateway, start_proxy
+
+    plain, hidden = by_side(faults)
+    if hidden and private is None:
+        raise SoundcheckError(
+            f"the fault {hidden[0]} is one of the private stack, but nothing of encryption is "
+            "selected"
+        )
+    with contextlib.ExitStack() as stack:
+        backend = stack.enter_context(start_reference(dialect=dialect, faults=plain))
+        if private is None:
+            yield backend.base_url, None
+            return
+        of_vllm = dialect == "vllm"
+        gateway = stack.enter_context(
+            start_gateway(backend.base_url, faults=hidden, stream_usage=of_vllm)
+        )
+
+        def connect(endpoint: str, roots: Path) -> str:
+            proxy = start_proxy(endpoint, roots=roots, authority=gateway.authority, faults=hidden)
+            return stack.enter_context(proxy).base_url
+
+        seen_as = private if private.is_private else load_profile("privatemode")
+        behind = (REFERENCE_MODEL, gateway.address, gateway.roots, connect)
+        yield backend.base_url, Arrangement(seen_as, *behind, whole=private.is_private)
 
 
 def _judge(
-    options: "Options", again: list[tuple[str, ...]], *, quiet: bool, as_json: bool
+    options: "Options",
+    again: list[tuple[str, ...]],
+    beside: "Arrangement | None",
+    *,
+    quiet: bool,
+    as_json: bool,
 ) -> ExitCode:
     """Run the suites over one deployment, tell the outcome, and return the exit code."""
     import pytest
@@ -220,7 +313,7 @@ def _judge(
     from soundcheck.report.terminal import render
 
     with _one_interrupt(), observer(quiet) as watching:
-        session = Session.starting(options, watching)
+        session = Session.starting(options, watching, beside)
         try:
             status = _run_pytest(
                 [

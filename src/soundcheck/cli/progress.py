@@ -59,6 +59,10 @@ class _Told:
                 markup=False,
             )
 
+    def tapping(self, instructions: str) -> None:
+        # Unwrapped, to be copied; also where progress is not shown.
+        self._console.print(instructions, markup=False, soft_wrap=True)
+
     def making(self, clip: Clip | None, done: int, total: int) -> None:
         self._bar.update(self._making, total=total, completed=done, visible=done < total)
 

@@ -40,9 +40,10 @@ def requirements(
 ) -> None:
     """List what deployments are checked for."""
     from soundcheck.contract.catalogue import load_catalogue
-    from soundcheck.contract.requirement import BUILT_IN, EFFORTS
+    from soundcheck.contract.contracts import CONTRACTS
+    from soundcheck.contract.requirement import EFFORTS
 
-    _check_choice("--profile", profile, BUILT_IN)
+    _check_choice("--profile", profile, CONTRACTS)
     _check_choice("--level", level and level.lower(), ("must", "should", "may"))
     _check_choice("--effort", effort, EFFORTS)
     chosen = [

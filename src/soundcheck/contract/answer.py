@@ -10,6 +10,8 @@ from soundcheck.contract.strict_json import shown as shown
 from soundcheck.contract.strict_json import strict_json
 from soundcheck.contract.verdict import NotObserved, Untestable
 from soundcheck.http.exchange import Exchange, Response
+from soundcheck.http.inspection import Inspection
+from soundcheck.http.tapped import Tapped
 
 EXCERPT = 200
 
@@ -123,6 +125,20 @@ class Answer:
         for index, item in enumerate(found):
             assert isinstance(item, dict), f"{name}[{index}] is {shown(item)}, not an object"
         return found
+
+    @property
+    def tapped(self) -> Tapped:
+        """Return what the tap saw; raises ``Untestable`` where there was none."""
+        if self.exchange.tapped is None:
+            raise Untestable("no tap saw this exchange")
+        return self.exchange.tapped
+
+    @property
+    def inspection(self) -> Inspection:
+        """Return what the target's TLS showed; raises ``Untestable`` where nobody looked."""
+        if self.exchange.inspection is None:
+            raise Untestable("the transport was not inspected")
+        return self.exchange.inspection
 
     @property
     def spoken(self) -> Clip:

@@ -18,13 +18,17 @@ class Deployment:
     """What is claimed (``profile``), what is tested (``model``) and what was seen.
 
     ``listed`` is empty when the deployment has no readable list of models; ``dialect`` is the
-    one its errors are spoken in: ``openai``, ``vllm`` or ``unknown``.
+    one its errors are spoken in: ``openai``, ``vllm`` or ``unknown``. ``tapped`` tells whether a
+    tap stands behind it, ``endpoint`` is the URL or HOST:PORT whose TLS can be inspected, ``""``
+    where the audio leaves the machine nowhere that is known.
     """
 
     profile: Profile
     model: str
     listed: tuple[ListedModel, ...] = ()
     dialect: str = "unknown"
+    tapped: bool = False
+    endpoint: str = ""
 
     def model_for(self, needs: tuple[str, ...]) -> str | None:
         """Return the model to probe for ``needs``, the one under test first.

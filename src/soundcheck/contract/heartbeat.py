@@ -50,7 +50,7 @@ class Heartbeat:
 
     def after(self, probe: Probe, exchange: Exchange) -> None:
         """Look into what ``exchange`` may mean for the deployment."""
-        if probe.lane is Lane.PREFLIGHT:
+        if probe.lane in (Lane.PREFLIGHT, Lane.WIRE) or not probe.is_request:
             return
         told = f"{probe.told} (exchange {exchange.digest})"
         # Who only met a closed door did not close it.

@@ -3,11 +3,25 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from soundcheck.contract.contracts import ENCRYPTION
 from soundcheck.contract.deployment import Deployment
-from soundcheck.contract.probe import Lane, Probe
+from soundcheck.contract.probe import TAP, TLS, Lane, Probe
 from soundcheck.contract.requirement import EFFORTS, Case, Requirement
 from soundcheck.contract.verdict import Level, Verdict
 from soundcheck.http.exchange import Exchange
+
+NO_TAP = (
+    "nothing shows what leaves the proxy: give --tap 127.0.0.1:8443 --upstream HOST:PORT (its "
+    "API), and when asked start the proxy through the tap, for example\n"
+    "SSL_CERT_FILE=OUT/tap/roots.pem privatemode-proxy --apiEndpoint 127.0.0.1:8443"
+)
+"""Why a rule about the wire cannot be judged, and what to type."""
+
+NO_TRANSPORT = (
+    "plain HTTP on loopback: what is said there leaves the machine by no network (name the API "
+    "behind it with --upstream to have its TLS judged)"
+)
+"""Why there is no transport to judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +42,24 @@ class Selection:
             return f"needs --effort {requirement.effort}"
         return None
 
+    def touches(self, area: str) -> bool:
+        """Tell whether anything of ``area`` may be selected, as far as names alone tell."""
+        group = "encryption" if area in ENCRYPTION else area
+        if {area, group} & set(self.without):
+            return False
+        # A number of the draft does not tell its area.
+        fitting = (name.startswith((f"{area}/", "STT-")) for name in self.only)
+        return not self.only or bool({area, group} & set(self.only)) or any(fitting)
+
+
+def names_of(requirement: Requirement) -> tuple[str, ...]:
+    """Return the names by which a user may select ``requirement``."""
+    group = ("encryption",) if requirement.area in ENCRYPTION else ()
+    return (requirement.id, requirement.area, *requirement.draft, *group)
+
 
 def _named(requirement: Requirement, names: Iterable[str]) -> bool:
-    return any(name in (requirement.id, requirement.area, *requirement.draft) for name in names)
+    return not set(names).isdisjoint(names_of(requirement))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +91,10 @@ def plan_entry(
         return replace(entry, verdict=Verdict.NOT_APPLICABLE, reason=reason)
     if reason := selection.reason_against(requirement) or "":
         return replace(entry, verdict=Verdict.NOT_SELECTED, reason=reason)
+    if requirement.area == "wire" and not deployment.tapped:
+        return replace(entry, verdict=Verdict.UNTESTABLE, reason=NO_TAP)
+    if requirement.area == "transport" and not deployment.endpoint:
+        return replace(entry, verdict=Verdict.NOT_APPLICABLE, reason=NO_TRANSPORT)
     model = deployment.model_for(requirement.needs)
     if model is None:
         wanted = ", ".join(requirement.needs)
@@ -106,6 +139,8 @@ def cost_of_sent(exchanges: Iterable[Exchange]) -> Cost:
     """Return what the recorded ``exchanges`` cost: requests, and the audio that they uploaded."""
     total = Cost()
     for exchange in exchanges:
+        if exchange.request.method in (TLS, TAP):
+            continue
         clips = [part for part in exchange.request.parts if "clip" in part]
         seconds = sum(part["duration_s"] for part in clips)
         uploaded = sum(part["size"] for part in clips)
@@ -135,6 +170,8 @@ def cost_of(probes: Iterable[Probe], clip_cost: Callable[[str], tuple[float, int
     """Return the cost of ``probes``, given (seconds, bytes) of a clip by name."""
     total = Cost()
     for probe in probes:
+        if not probe.is_request:
+            continue
         clips = [clip_cost(name) for name in probe.clips]
         total = total.plus(1, sum(s for s, _ in clips), sum(size for _, size in clips))
     return total

@@ -7,8 +7,12 @@ from enum import StrEnum
 from urllib.parse import quote
 
 from soundcheck.audio.formats import FORMATS
+from soundcheck.contract.attack import Attack
 from soundcheck.http.exchange import Headers
 from soundcheck.http.multipart import Field, File, Part
+
+TLS, TAP = "TLS", "TAP"
+"""In the place of a method: an inspection of the target's TLS, and what a tap saw."""
 
 MODEL = "{model}"
 """Stands for the model under test in a path or as a field's whole value, until one is chosen."""
@@ -18,13 +22,16 @@ class Lane(StrEnum):
     """When and beside what a probe is sent, in the order of sending.
 
     Shared probes run side by side. Exclusive ones (large bodies, timing) run one at a time, and so
-    do hostile ones, between which a heartbeat tells whether the deployment is still there.
+    do hostile ones, between which a heartbeat tells whether the deployment is still there. Those of
+    the wire go through the tap, one at a time; the closing one asks nothing of the deployment.
     """
 
     PREFLIGHT = "preflight"
     SHARED = "shared"
     EXCLUSIVE = "exclusive"
     HOSTILE = "hostile"
+    WIRE = "wire"
+    CLOSING = "closing"
 
 
 class Wire(StrEnum):
@@ -39,9 +46,10 @@ class Probe:
     """A request to make: its digest is its identity.
 
     The content is a form of ``parts``, or the text ``body``. ``repeat`` tells apart probes that
-    are meant to send the same request again. Not part of the identity are the ``lane``, the
-    ``patience`` (seconds that the answer may take; ``None``: the run's own timeout) and the
-    ``mistake``, which says in reports what is wrong with a request that a deployment must refuse.
+    are meant to send the same request again; ``attack`` is what the tap does meanwhile. Not part of
+    the identity are the ``lane``, the ``patience`` (seconds that the answer may take; ``None``: the
+    run's own timeout) and the ``mistake``, which says in reports what is wrong with a request that
+    a deployment must refuse.
     """
 
     method: str = "POST"
@@ -51,6 +59,7 @@ class Probe:
     body: str = ""
     wire: Wire = Wire.ORDINARY
     repeat: int = 0
+    attack: Attack = Attack.NONE
     lane: Lane = field(default=Lane.SHARED, compare=False)
     patience: float | None = field(default=None, compare=False)
     mistake: str = field(default="", compare=False)
@@ -61,6 +70,8 @@ class Probe:
         identity = asdict(self)
         for name in ("lane", "patience", "mistake"):
             del identity[name]
+        if not self.attack:  # recorded runs know their exchanges by digests from before attacks
+            del identity["attack"]
         identity["kinds"] = [type(part).__name__ for part in self.parts]
         canonical = json.dumps(identity, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
@@ -74,7 +85,13 @@ class Probe:
     def told(self) -> str:
         """Return what the request is, in a few words."""
         clips = ", ".join(self.clips)
-        return self.mistake or " ".join(filter(None, (self.method, self.path, clips)))
+        asked = " ".join(filter(None, (self.method, self.path, clips)))
+        return self.mistake or self.attack or asked
+
+    @property
+    def is_request(self) -> bool:
+        """Tell whether it asks something of the API, other than what is seen from beside."""
+        return self.method not in (TLS, TAP)
 
     def on(self, model: str) -> "Probe":
         """Return the probe with ``model`` in the place of the model under test."""
@@ -102,6 +119,7 @@ def transcription(
     patience: float | None = None,
     mistake: str = "",
     repeat: int = 0,
+    attack: Attack = Attack.NONE,
     **fields: str | list[str],
 ) -> Probe:
     """Return a transcription request for ``clip`` with form ``fields`` in the order given.
@@ -130,7 +148,18 @@ def transcription(
         patience=patience,
         mistake=mistake,
         repeat=repeat,
+        attack=attack,
     )
+
+
+def tls_inspection() -> Probe:
+    """Return the probe that looks at the TLS of the target itself: no request of its API."""
+    return Probe(method=TLS, path="", lane=Lane.EXCLUSIVE)
+
+
+def everything_tapped() -> Probe:
+    """Return the probe that gathers what the tap saw in the whole run, when all was sent."""
+    return Probe(method=TAP, path="", lane=Lane.CLOSING)
 
 
 NO_FILE = transcription(lane=Lane.PREFLIGHT)

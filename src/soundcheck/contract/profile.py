@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from soundcheck import suites
+from soundcheck.contract.contracts import CONTRACTS, PRIVATE
 from soundcheck.contract.verdict import Level
 from soundcheck.errors import SoundcheckError
 
@@ -33,7 +34,7 @@ _SCHEMA: dict[str, Any] = {
     "properties": {
         "title": {"type": "string", "minLength": 1},
         "extends": {"type": "string", "minLength": 1},
-        "requirements": {"enum": ["openai", "vllm", "privatemode"]},
+        "requirements": {"enum": list(CONTRACTS)},
         "dialect": {"enum": ["openai", "vllm"]},
         "levels": {"type": "object", "additionalProperties": {"enum": list(_LEVELS)}},
         "limits": {
@@ -98,6 +99,11 @@ class Profile:
     models: dict[str, frozenset[str]] = field(default_factory=dict)
     levels: dict[str, Level] = field(default_factory=dict)
     limits: Limits = DOCUMENTED
+
+    @property
+    def is_private(self) -> bool:
+        """Tell whether it is of what stands at the user's side and encrypts."""
+        return self.requirements in PRIVATE
 
     def claims(self, model: str) -> frozenset[str]:
         """Return the capabilities claimed for ``model``; none when no pattern matches."""

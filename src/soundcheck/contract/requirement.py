@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from soundcheck.contract.contracts import BUILT_IN
 from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.probe import Probe
 from soundcheck.contract.verdict import Level
 
 Effort: TypeAlias = Literal["quick", "full", "deep"]
 EFFORTS: tuple[Effort, ...] = ("quick", "full", "deep")
-BUILT_IN = ("openai", "vllm", "privatemode")
 
 Judge = TypeVar("Judge", bound=Callable[..., None])
 ProbeSource: TypeAlias = Callable[..., Mapping[str, Probe]]

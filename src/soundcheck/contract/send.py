@@ -12,7 +12,9 @@ from filelock import FileLock
 
 from soundcheck.audio import Library
 from soundcheck.contract.answer import Answer
+from soundcheck.contract.canary import CANARY_CLIP
 from soundcheck.contract.heartbeat import Heartbeat
+from soundcheck.contract.line import Line
 from soundcheck.contract.probe import Lane, Probe, Wire
 from soundcheck.contract.uploaded import description, uploaded
 from soundcheck.contract.verdict import Untestable
@@ -32,17 +34,25 @@ class Sender:
     """Sends probes to one deployment and records the exchanges.
 
     A probe that the run folder already holds is read from there, so processes that share a
-    folder send each probe once between them; ``locks`` is the folder of their locks.
+    folder send each probe once between them; ``locks`` is the folder of their locks. ``line`` is
+    the way of the probes of the wire, where there is one.
     """
 
     def __init__(
-        self, client: Client, store: Store, library: Library, locks: Path, jobs: int = 4
+        self,
+        client: Client,
+        store: Store,
+        library: Library,
+        locks: Path,
+        jobs: int = 4,
+        line: Line | None = None,
     ) -> None:
         self._client = client
         self._store = store
         self._library = library
         self._locks = locks
         self._jobs = jobs
+        self._line = line
         self._stopped = threading.Event()
         self._heart = Heartbeat(self._send, self._stopped.wait, locks / "stopped")
 
@@ -58,11 +68,13 @@ class Sender:
     def stop(self) -> None:
         """Send nothing more: what is in flight is dropped."""
         self._stopped.set()
-        self._client.close()
+        self.close()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and the tap with them."""
         self._client.close()
+        if self._line is not None:
+            self._line.close()
 
     def recorded(self, probe: Probe) -> bool:
         """Tell whether the answer to ``probe`` is already in the run folder."""
@@ -107,7 +119,7 @@ class Sender:
             recorded = self._store.load(probe.digest)
             if recorded is not None:  # another process was faster
                 return recorded
-            if reason := self._heart.stopped_after:
+            if probe.is_request and (reason := self._heart.stopped_after):
                 raise Untestable(reason)
             exchange = None if self._stopped.is_set() else self._send(probe, timeout)
             if exchange is None or self._stopped.is_set():  # cut off by us: no evidence
@@ -127,8 +139,13 @@ class Sender:
                 yield
 
     def _send(self, probe: Probe, timeout: float | None = None) -> Exchange:
-        body, headers, parts = self._body(probe)
         limit = min(timeout or self._client.timeout, probe.patience or self._client.timeout)
+        if self._line is not None and not probe.is_request:
+            return self._kept(self._line.look(probe, limit))
+        body, headers, parts = self._body(probe)
+        if self._line is not None and probe.lane is Lane.WIRE:
+            # An attack is carried out once, beside its twin: what comes of it is the evidence.
+            return self._kept(self._line.send(probe, headers, body, parts, limit))
         expecting = probe.wire is Wire.EXPECT
         # The raw sender knows no proxies. An ordinary client only says that it expects leave.
         proxied = expecting and uses_proxy(self._client.base_url)
@@ -164,25 +181,36 @@ class Sender:
                 break
             if exchange.error is None and exchange.response is not None:
                 retried += (exchange.response,)
-        if self._stopped.is_set():  # cut off by us, not by the deployment: no evidence
-            return exchange
-        return self._store.write(replace(exchange, attempts=attempt, retried=retried))
+        return self._kept(replace(exchange, attempts=attempt, retried=retried))
+
+    def _kept(self, exchange: Exchange) -> Exchange:
+        """Return ``exchange`` as stored; one that was cut off by us is no evidence."""
+        return exchange if self._stopped.is_set() else self._store.write(exchange)
 
     def _body(self, probe: Probe) -> tuple[bytes | Body, Headers, tuple[dict[str, Any], ...]]:
         """Return the content of a request, its headers, and what its parts are."""
         if not probe.parts:
             return probe.body.encode(), probe.headers, ()
-        contents = [self._content(part) for part in probe.parts]
-        form = encode(
-            (part, content) for part, (content, _) in zip(probe.parts, contents, strict=True)
-        )
+        sent = [self._resolved(part) for part in probe.parts]
+        contents = [self._content(part) for part in sent]
+        form = encode((part, content) for part, (content, _) in zip(sent, contents, strict=True))
         headers = (("Content-Type", form.content_type), *probe.headers)
         return form, headers, tuple(recorded for _, recorded in contents)
+
+    def _resolved(self, part: Part) -> Part:
+        """Return ``part`` with the run's own words in it, where it has places for them."""
+        if self._line is None:
+            return part
+        canaries = self._line.canaries
+        if isinstance(part, Field):
+            return replace(part, value=canaries.resolve(part.value))
+        return replace(part, filename=part.filename and canaries.resolve_name(part.filename))
 
     def _content(self, part: Part) -> tuple[Content, dict[str, Any]]:
         if isinstance(part, Field):
             return Content(part.value.encode()), {"name": part.name, "value": part.value}
-        clip = self._library.clip(part.clip)
+        own = self._line is not None and part.clip == CANARY_CLIP
+        clip = self._line.canaries.clip if own and self._line else self._library.clip(part.clip)
         content = Content(path=clip.path, size=clip.size, sha256=clip.sha256)
         return content, description(part, clip)
 

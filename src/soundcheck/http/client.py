@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.request import getproxies, proxy_bypass
@@ -36,6 +37,7 @@ class Client:
     """A sender bound to one target; safe to use from several threads.
 
     ``headers`` go with every request; ``timeout`` is the limit in seconds on a whole exchange.
+    Certificates of ``roots`` (PEM) are trusted beside the system's.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Client:
         *,
         headers: Sequence[tuple[str, str]] = (),
         timeout: float = 120.0,
+        roots: Path | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
@@ -54,7 +57,7 @@ class Client:
             ("Accept-Encoding", "identity"),
             *headers,
         ]
-        self._tls = httpx.create_ssl_context()
+        self._tls = _trusted(self.base_url, roots)
         self._lock = threading.Lock()
         self._lines: list[_Line] = []
         self._own = threading.local()
@@ -170,7 +173,7 @@ class _Line:
             verify=tls,
             limits=httpx.Limits(max_connections=1, keepalive_expiry=2.0),
             # A proxy of the environment is for other hosts, not for servers on this machine.
-            trust_env=not _is_loopback(base_url),
+            trust_env=not is_loopback(base_url),
         )
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -202,14 +205,25 @@ def _shut(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
+def _trusted(base_url: str, roots: Path | None) -> ssl.SSLContext:
+    """Return TLS settings for ``base_url``, which read the system's roots only if it needs them."""
+    if httpx.URL(base_url).scheme != "https":
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # was it used, it would trust nobody
+    tls = httpx.create_ssl_context()
+    if roots is not None:
+        tls.load_verify_locations(roots)
+    return tls
+
+
 def uses_proxy(base_url: str) -> bool:
     """Tell whether the environment names a proxy for ``base_url``, as httpx would use it."""
     url = httpx.URL(base_url)
     named = url.scheme in getproxies() or "all" in getproxies()
-    return named and not _is_loopback(base_url) and not proxy_bypass(url.host)
+    return named and not is_loopback(base_url) and not proxy_bypass(url.host)
 
 
-def _is_loopback(base_url: str) -> bool:
+def is_loopback(base_url: str) -> bool:
+    """Tell whether ``base_url`` is on this machine, as far as its name says."""
     host = httpx.URL(base_url).host
     return host in ("localhost", "::1") or host.startswith("127.")
 

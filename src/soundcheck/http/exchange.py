@@ -7,10 +7,14 @@ import base64
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from soundcheck.http.headers import Headers as Headers
+from soundcheck.http.headers import pairs
+from soundcheck.http.inspection import Inspection
+from soundcheck.http.tapped import Tapped
+
 SCHEMA = "soundcheck/exchange/1"
 
 ErrorKind: TypeAlias = Literal["refused", "reset", "timeout", "too-large", "protocol", "tls"]
-Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ class TransportError:
 class Exchange:
     """What was sent, what came back, when, and what went wrong on the way.
 
-    ``retried`` are the answers to earlier attempts, after which the request was sent again.
+    ``retried`` are the answers to earlier attempts, after which the request was sent again;
+    ``tapped`` is what a tap saw meanwhile, ``inspection`` what a target's TLS showed.
     """
 
     digest: str
@@ -79,10 +84,13 @@ class Exchange:
     timing: Timing
     error: TransportError | None
     retried: tuple[Response, ...] = ()
+    tapped: Tapped | None = None
+    inspection: Inspection | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``exchanges/<digest>.json`` holds."""
         document: dict[str, Any] = {"schema": SCHEMA, **asdict(self)}
+        document["tapped"] = self.tapped and self.tapped.to_json()
         for answer in filter(None, (document["response"], *document["retried"])):
             answer["body"] = _body_to_json(answer["body"])
         return document
@@ -91,19 +99,21 @@ class Exchange:
     def from_json(cls, document: dict[str, Any]) -> "Exchange":
         """Rebuild an exchange from the document of :meth:`to_json`."""
         request, response, error = document["request"], document["response"], document["error"]
+        tapped, inspection = document.get("tapped"), document.get("inspection")
         return cls(
             digest=document["digest"],
             lane=document["lane"],
             attempts=document["attempts"],
             started=document["started"],
             request=SentRequest(
-                **request
-                | {"headers": _pairs(request["headers"]), "parts": tuple(request["parts"])}
+                **request | {"headers": pairs(request["headers"]), "parts": tuple(request["parts"])}
             ),
             response=response and _response(response),
             timing=Timing(**document["timing"]),
             error=error and TransportError(**error),
             retried=tuple(map(_response, document.get("retried", ()))),
+            tapped=tapped and Tapped.from_json(tapped),
+            inspection=inspection and Inspection.from_json(inspection),
         )
 
 
@@ -111,16 +121,12 @@ def _response(document: dict[str, Any]) -> Response:
     return Response(
         **document
         | {
-            "headers": _pairs(document["headers"]),
+            "headers": pairs(document["headers"]),
             "body": _body_from_json(document["body"]),
             "chunks": tuple((at, size) for at, size in document["chunks"]),
             "interim": tuple((status, at) for status, at in document.get("interim", ())),
         }
     )
-
-
-def _pairs(headers: list[list[str]]) -> Headers:
-    return tuple((name, value) for name, value in headers)
 
 
 def _body_to_json(body: bytes) -> dict[str, str]:

@@ -4,11 +4,16 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from soundcheck.http.exchange import Exchange, Headers, Response
+from soundcheck.http.tapped import Hop, Message, Tapped
 
 REDACTED = "[redacted]"
+RECENT = 8
+"""Exchanges that are kept in memory when they were read: a few, since some are large."""
+
 SHORTEST_SECRET = 8
 """Characters below which a key is no secret: taking "test" out of answers would damage them."""
 
@@ -27,6 +32,8 @@ class Store:
     def __init__(self, folder: Path, secrets: Iterable[str] = ()) -> None:
         self.folder = folder
         self._secrets = tuple(one for one in secrets if len(one) >= SHORTEST_SECRET)
+        # The cases of one requirement read the same exchanges, one case after the other.
+        self._read = lru_cache(RECENT)(self._parsed)
 
     def path(self, digest: str) -> Path:
         """Return where the exchange with ``digest`` is or would be."""
@@ -35,9 +42,12 @@ class Store:
     def load(self, digest: str) -> Exchange | None:
         """Return the recorded exchange, or ``None`` when there is none yet."""
         try:
-            return Exchange.from_json(json.loads(self.path(digest).read_bytes()))
+            return self._read(digest)
         except FileNotFoundError:
             return None
+
+    def _parsed(self, digest: str) -> Exchange:
+        return Exchange.from_json(json.loads(self.path(digest).read_bytes()))
 
     def exchanges(self) -> Iterator[Exchange]:
         """Yield every recorded exchange."""
@@ -71,7 +81,27 @@ class Store:
         error = exchange.error and replace(
             exchange.error, message=self._text(exchange.error.message)
         )
-        return replace(exchange, request=request, response=response, error=error, retried=retried)
+        return replace(
+            exchange,
+            request=request,
+            response=response,
+            error=error,
+            retried=retried,
+            tapped=exchange.tapped and Tapped(tuple(map(self._hop, exchange.tapped.hops))),
+        )
+
+    def _hop(self, hop: Hop) -> Hop:
+        """Return what a tap saw without secrets: it takes out those that it knows by itself."""
+        request, response = map(self._message, (hop.request, hop.response))
+        return replace(hop, request=request, response=response)
+
+    def _message(self, message: Message | None) -> Message | None:
+        return message and replace(
+            message,
+            start=self._text(message.start),
+            headers=self._headers(message.headers),
+            body=self._bytes(message.body),
+        )
 
     def _response(self, response: Response) -> Response:
         return replace(
@@ -83,7 +113,7 @@ class Store:
 
     def _headers(self, headers: Headers) -> Headers:
         return tuple(
-            (name, REDACTED if name in SECRET_HEADERS else self._text(value))
+            (name, REDACTED if name.lower() in SECRET_HEADERS else self._text(value))
             for name, value in headers
         )
 

@@ -37,6 +37,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--stt-only", metavar="ID|AREA", action="append", default=[])
     add("--stt-without", metavar="ID|AREA", action="append", default=[])
     add("--stt-timeout", metavar="S", type=float, default=120.0, help="seconds per exchange")
+    add("--stt-tap", metavar="HOST:PORT", default="", help="put a tap behind the proxy here")
+    add("--stt-upstream", metavar="HOST:PORT", default="", help="the API behind the proxy")
+    add("--stt-tap-wait", metavar="S", type=float, default=120.0, help="wait so long for the proxy")
+    add("--stt-tls-roots", metavar="PEM", help="certificates to trust beside the system's")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if url and replay:
         raise pytest.UsageError("--stt-replay judges a recorded run; leave out --stt-url")
     from soundcheck.errors import SoundcheckError
+    from soundcheck.plugin.observer import Aloud
     from soundcheck.plugin.options import Options
     from soundcheck.plugin.session import WORKER_INPUT, Session
 
@@ -63,12 +68,18 @@ def pytest_configure(config: pytest.Config) -> None:
             without=tuple(config.getoption("--stt-without")),
             timeout=config.getoption("--stt-timeout"),
             replay=Path(replay) if replay else None,
+            tap=config.getoption("--stt-tap"),
+            upstream=config.getoption("--stt-upstream"),
+            tap_wait=config.getoption("--stt-tap-wait"),
+            tls_roots=Path(roots) if (roots := config.getoption("--stt-tls-roots")) else None,
         )
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+        if options.tap and (worker is not None or config.getoption("dist", "no") != "no"):
+            raise SoundcheckError("--stt-tap needs all tests in one process: leave out -n")
         if worker is not None:
             session = Session.joining(options, Path(worker[WORKER_INPUT]))
         else:
-            session = Session.starting(options)
+            session = Session.starting(options, Aloud(config))
     except SoundcheckError as error:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(session, SESSION)
@@ -114,7 +125,7 @@ def found(request: pytest.FixtureRequest) -> "Callable[[str], None]":
 @pytest.fixture
 def deployment(request: pytest.FixtureRequest) -> "Deployment":
     """Return the deployment as the preflight found it."""
-    found: Deployment = _session(request).deployment
+    found: Deployment = _session(request).deployment_of(request.node)
     return found
 
 

@@ -10,7 +10,9 @@ from soundcheck.errors import SoundcheckError
 from soundcheck.report.run import EXCHANGES, FILE
 
 LOCKS = ".locks"
-_OURS = {FILE, EXCHANGES, LOCKS, "report.html", "summary.md", "junit.xml"}
+TAP = "tap"
+_OURS = {FILE, EXCHANGES, LOCKS, TAP, "report.html", "summary.md", "junit.xml"}
+_TAPPED = {"roots.pem", "canary.wav"}
 _EXCHANGE = re.compile(r"[0-9a-f]{16}\.json")
 
 
@@ -41,7 +43,7 @@ def finish(out: Path) -> None:
 
 def discard(out: Path) -> None:
     """Take a run folder away in which nothing was judged, unless it holds something else."""
-    for name in (EXCHANGES, LOCKS):
+    for name in (EXCHANGES, LOCKS, TAP):
         shutil.rmtree(out / name, ignore_errors=True)
     with contextlib.suppress(OSError):
         out.rmdir()
@@ -65,8 +67,12 @@ def _empty(out: Path) -> None:
     entries = {path.name for path in out.iterdir()}
     exchanges = [path.name for path in (out / EXCHANGES).glob("*")]
     strange = [name for name in exchanges if not _EXCHANGE.fullmatch(name)]
-    if entries - _OURS or strange:
-        odd = sorted(entries - _OURS) or [f"{EXCHANGES}/{name}" for name in strange]
+    tapped = [path.name for path in (out / TAP).glob("*") if path.name not in _TAPPED]
+    if entries - _OURS or strange or tapped:
+        odd = sorted(entries - _OURS) or [
+            *(f"{EXCHANGES}/{name}" for name in strange),
+            *(f"{TAP}/{name}" for name in tapped),
+        ]
         raise SoundcheckError(
             f"{out} holds {odd[0]}, which is not of a Soundcheck run; choose another folder with "
             "--out, or empty it"

@@ -1,6 +1,9 @@
 """Who is told how a session gets on."""
 
+import sys
 from typing import Protocol
+
+import pytest
 
 from soundcheck.audio import Clip
 from soundcheck.contract.deployment import Deployment
@@ -14,6 +17,9 @@ class Observer(Protocol):
 
     def examined(self, deployment: Deployment) -> None:
         """Take the outcome of the preflight."""
+
+    def tapping(self, instructions: str) -> None:
+        """Take what the user has to type, now that the tap listens."""
 
     def making(self, clip: Clip | None, done: int, total: int) -> None:
         """Take that ``done`` of ``total`` clips are ready."""
@@ -34,6 +40,9 @@ class Silent:
     def examined(self, deployment: Deployment) -> None:
         """Say nothing."""
 
+    def tapping(self, instructions: str) -> None:
+        """Say nothing."""
+
     def making(self, clip: Clip | None, done: int, total: int) -> None:
         """Say nothing."""
 
@@ -45,3 +54,19 @@ class Silent:
 
     def judged(self, result: Result) -> None:
         """Say nothing."""
+
+
+class Aloud(Silent):
+    """An observer for plain pytest that tells only what the user has to do."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def tapping(self, instructions: str) -> None:
+        """Print ``instructions`` past pytest's capture."""
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        if capture is None:
+            sys.stderr.write(f"{instructions}\n")
+            return
+        with capture.global_and_fixture_disabled():
+            sys.stderr.write(f"{instructions}\n")

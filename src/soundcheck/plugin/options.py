@@ -1,5 +1,7 @@
 """What a session is asked to do."""
 
+import re
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from soundcheck.errors import SoundcheckError
 PROFILE = "openai"
 EFFORT = "quick"
 
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):[0-9]{1,5}")
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -16,7 +20,9 @@ class Options:
 
     An empty ``profile`` or ``effort`` stands for the usual one, or that of the run ``replay``,
     whose recorded exchanges are judged in the place of the deployment at ``base_url``; ``claims``
-    is the profile that this run recorded, where nobody asked for another.
+    is the profile that this run recorded, where nobody asked for another. ``tap`` (HOST:PORT) is
+    where a tap listens, ``upstream`` the API that the proxy under test talks to, ``tap_wait`` the
+    seconds until it must have reached the tap; ``tls_roots`` holds more certificates to trust.
     """
 
     base_url: str = ""
@@ -29,6 +35,10 @@ class Options:
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     timeout: float = 120.0
+    tap: str = ""
+    upstream: str = ""
+    tap_wait: float = 120.0
+    tls_roots: Path | None = None
     reference: bool = False
     replay: Path | None = None
     claims: Profile | None = None
@@ -37,7 +47,22 @@ class Options:
         """Refuse numbers that nothing could be sent with."""
         if self.jobs < 1 or self.timeout <= 0:
             raise SoundcheckError("jobs must be at least 1 and timeout more than 0 seconds")
+        for name, address in (("tap", self.tap), ("upstream", self.upstream)):
+            if address and not _ADDRESS.fullmatch(address):
+                raise SoundcheckError(f"{name} is HOST:PORT, not {address!r}")
+        if self.tap and not self.upstream:
+            raise SoundcheckError("a tap needs to know the API behind it: give upstream HOST:PORT")
+        if self.tls_roots is not None:
+            _check_certificates(self.tls_roots)
 
     def claimed(self) -> Profile:
         """Return what is claimed; raises SoundcheckError for a profile that cannot be used."""
         return self.claims or load_profile(self.profile or PROFILE)
+
+
+def _check_certificates(path: Path) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no PEM"
+        raise SoundcheckError(f"{path}: certificates cannot be read from it: {reason}") from None

@@ -18,6 +18,7 @@ from soundcheck.report.run import (
     Cost,
     Costs,
     Dialect,
+    Encryption,
     Result,
     Run,
     Selection,
@@ -46,13 +47,14 @@ class Facts:
     notes: tuple[str, ...]
     interrupted: bool
     replay_of: str | None
+    encryption: Encryption
 
 
 def write_run(out: Path, facts: Facts, results: Sequence[Result]) -> Run:
     """Write ``run.json`` and every report derived from it to ``out``; return the run."""
     run = _run(facts, results)
     save_run(out, run)
-    write_reports(out)
+    write_reports(out, run)
     return run
 
 
@@ -102,6 +104,7 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
         results=tuple(results),
         replay_of=facts.replay_of,
         claims=profile.to_data(),
+        encryption=facts.encryption,
         selection=Selection(only=facts.selection.only, without=facts.selection.without),
     )
 

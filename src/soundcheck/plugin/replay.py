@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.profile import Profile
 from soundcheck.errors import SoundcheckError
 from soundcheck.plugin.options import Options
@@ -38,6 +39,18 @@ def options_of(recorded: Path, options: Options) -> Options:
         only=selection.only,
         without=selection.without,
         replay=recorded,
+    )
+
+
+def encrypted(recorded: Path | None, judged: Deployment) -> Deployment:
+    """Return the deployment on which the recorded run judged encryption, else ``judged``."""
+    run = load_run(recorded) if recorded else None
+    if run is None or run.encryption is None:
+        return judged
+    seen = run.encryption
+    profile = Profile.from_data(seen.claims) if seen.claims else judged.profile
+    return replace(
+        judged, profile=profile, model=seen.model, tapped=seen.tapped, endpoint=seen.endpoint
     )
 
 

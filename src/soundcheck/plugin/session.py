@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,10 @@ import pytest
 
 from soundcheck.audio import Library
 from soundcheck.contract.answer import Answer, Answers
+from soundcheck.contract.canary import CANARY_CLIP
+from soundcheck.contract.contracts import ENCRYPTION
+from soundcheck.contract.deployment import Deployment
+from soundcheck.contract.line import Line
 from soundcheck.contract.plan import (
     Cost,
     Entry,
@@ -21,6 +25,7 @@ from soundcheck.contract.plan import (
     cost_of_sent,
     distinct,
     gathered,
+    names_of,
     plan_entry,
 )
 from soundcheck.contract.preflight import examine
@@ -37,10 +42,11 @@ from soundcheck.http.exchange import Exchange
 from soundcheck.http.store import Store
 from soundcheck.plugin import folder, replay
 from soundcheck.plugin.judgement import judge, result_of
-from soundcheck.plugin.observer import Observer, Silent
+from soundcheck.plugin.observer import Aloud, Observer, Silent
 from soundcheck.plugin.options import EFFORT, Options
 from soundcheck.plugin.record import Facts, told, write_run
-from soundcheck.report.run import EXCHANGES, Result, Run
+from soundcheck.plugin.tapping import Arrangement, Way, open_way
+from soundcheck.report.run import EXCHANGES, Encryption, Result, Run
 
 ENTRY = pytest.StashKey[Entry]()
 ATTEMPTS = pytest.StashKey[int]()
@@ -67,10 +73,13 @@ class Session:
         observer: Observer | None = None,
         *,
         copying: bool = False,
+        arrangement: Arrangement | None = None,
     ) -> None:
         self.out = out
         self._options = options
         self._observer = observer or Silent()
+        # Plain pytest shows its user what is skipped; the command line has reports for that.
+        self._reported = observer is None or isinstance(observer, Aloud)
         self._begin = time.perf_counter()
         self._started = datetime.now(UTC)
         self._target = Target(
@@ -83,9 +92,12 @@ class Session:
         self._selection = Selection(options.only, options.without, self._effort)
         self._library = Library()
         self._store = Store(out / EXCHANGES, [self._target.key or ""])
-        self._source = self._open_source()
+        self._way: Way | None = None
+        self._source: Source = Recording(self._store)
         self.planned = Cost()
-        self._results: list[Result] = []
+        self._results: dict[str, Result] = {}
+        self._decided: dict[str, Result] = {}
+        self._order: list[str] = []
         self._notes: list[str] = []
         self._replayed: Run | None = None
         self._interrupted = False
@@ -93,10 +105,18 @@ class Session:
         self.run: Run | None = None
         self.broken = False
         try:
-            if options.replay and copying:
+            if options.replay is None:
+                self._way = open_way(
+                    options, self._target, self._library, out, self._observer, arrangement
+                )
+                if arrangement is not None and arrangement.whole:
+                    self._target = replace(self._target, base_url=self._way.base_url)
+                self._source = self._sender(self._way.line)
+            elif copying:
                 self._replayed = replay.copy_exchanges(options.replay, out)
                 self._notes += self._replayed.notes
             self.deployment = examine(self._target, profile, self._source.answer)
+            self.encrypted = self._encrypted(arrangement)
         except Untestable as error:  # only a recording can lack the answers of the preflight
             folder.discard(out)
             raise SoundcheckError(f"{options.replay} cannot be judged again: {error}") from None
@@ -107,25 +127,49 @@ class Session:
         self._source.examined(self.deployment.model)
         self._observer.examined(self.deployment)
 
-    def _open_source(self) -> Source:
-        if self._options.replay is not None:
-            return Recording(self._store)
+    def _sender(self, line: Line) -> Sender:
         client = Client(
-            self._target.base_url, headers=self._target.headers, timeout=self._options.timeout
+            self._target.base_url,
+            headers=self._target.headers,
+            timeout=self._options.timeout,
+            roots=self._options.tls_roots,
         )
         locks = self.out / folder.LOCKS
-        return Sender(client, self._store, self._library, locks, self._options.jobs)
+        return Sender(client, self._store, self._library, locks, self._options.jobs, line)
+
+    def _encrypted(self, arrangement: Arrangement | None) -> Deployment:
+        """Return the deployment on which encryption is judged: an arranged one, or the target."""
+        if self._way is None:
+            return replay.encrypted(self._options.replay, self.deployment)
+        seen = replace(
+            self.deployment, tapped=self._way.tap is not None, endpoint=self._way.endpoint
+        )
+        if arrangement is None or arrangement.whole:
+            return seen
+        return replace(seen, profile=arrangement.profile, model=arrangement.model, listed=())
+
+    def deployment_of(self, item: pytest.Item) -> Deployment:
+        """Return the deployment that ``item`` judges."""
+        rule = requirement_of(getattr(item, "function", None))
+        return self.encrypted if rule and rule.area in ENCRYPTION else self.deployment
 
     @classmethod
-    def starting(cls, options: Options, observer: Observer | None = None) -> "Session":
+    def starting(
+        cls,
+        options: Options,
+        observer: Observer | None = None,
+        arrangement: Arrangement | None = None,
+    ) -> "Session":
         """Return a session in a fresh run folder.
 
+        ``arrangement`` is the deployment of our own whose encryption is judged in the same run.
         Raises :class:`SoundcheckError` for a profile, folder or target that cannot be used.
         """
         if options.replay is not None:
             options = replay.options_of(options.replay, options)
         profile = options.claimed()
-        return cls(options, profile, folder.prepare(options.out), observer, copying=True)
+        out = folder.prepare(options.out)
+        return cls(options, profile, out, observer, copying=True, arrangement=arrangement)
 
     @classmethod
     def joining(cls, options: Options, out: Path) -> "Session":
@@ -169,12 +213,19 @@ class Session:
                 continue
             parameters = getattr(item, "callspec", None)
             found = parameters.params.get("case") if parameters else None
-            item.stash[ENTRY] = plan_entry(rule, found, self._selection, self.deployment)
+            deployment = self.deployment_of(item)
+            item.stash[ENTRY] = plan_entry(rule, found, self._selection, deployment)
         planned = [item for item in items if ENTRY in item.stash]
         for item, entry in zip(
             planned, gathered(item.stash[ENTRY] for item in planned), strict=True
         ):
             item.stash[ENTRY] = entry
+        self._order = [item.nodeid for item in planned]
+        if not self._reported:
+            self._decided = {
+                item.nodeid: self._result(item) for item in planned if item.stash[ENTRY].verdict
+            }
+            items[:] = [item for item in items if item.nodeid not in self._decided]
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Say in the run that pytest's own selection left requirements out."""
@@ -208,9 +259,13 @@ class Session:
 
     def _price(self, probes: Iterable[Probe]) -> Cost:
         """Make the clips of ``probes`` and return what sending them costs."""
-        names = sorted({name for probe in probes for name in probe.clips})
+        probes = list(probes)
+        named = {name for probe in probes for name in probe.clips}
+        names = sorted(named - {CANARY_CLIP})
         self._observer.making(None, 0, len(names))
         clips = self._library.build(names, progress=self._observer.making)
+        if CANARY_CLIP in named and self._way is not None:
+            clips[CANARY_CLIP] = self._way.line.canaries.clip
         return cost_of(probes, lambda name: (clips[name].duration, clips[name].size))
 
     def _interrupt(self, entries: Iterable[Entry]) -> None:
@@ -301,17 +356,8 @@ class Session:
             return report
         if report.when == "teardown":
             return report
-        verdict, message = judge(entry, call.excinfo)
-        found, asked = (item.stash.get(key, []) for key in (FOUND, ASKED))
-        result = result_of(
-            entry,
-            verdict,
-            message,
-            found=found,
-            asked=asked,
-            duration_s=call.duration,
-            attempts=item.stash.get(ATTEMPTS, 1),
-        )
+        result = self._result(item, call)
+        verdict, message = Verdict(result.verdict), result.message
         setattr(report, RESULT, asdict(result))
         if verdict in (Verdict.WARN, Verdict.INFO):
             report.outcome, report.longrepr = "passed", None
@@ -321,12 +367,27 @@ class Session:
             report.outcome, report.longrepr = "skipped", (path, line or 0, f"{verdict}: {message}")
         return report
 
+    def _result(self, item: pytest.Item, call: pytest.CallInfo[None] | None = None) -> Result:
+        """Return the result of ``item``: by what its judge did, or by the plan alone."""
+        entry = item.stash[ENTRY]
+        verdict, message = judge(entry, call.excinfo if call else None)
+        found, asked = (item.stash.get(key, []) for key in (FOUND, ASKED))
+        return result_of(
+            entry,
+            verdict,
+            message,
+            found=found,
+            asked=asked,
+            duration_s=call.duration if call else 0.0,
+            attempts=item.stash.get(ATTEMPTS, 1),
+        )
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the results, in the controller too."""
         document = getattr(report, RESULT, None)
         if document is not None:
             result = Result(**document)
-            self._results.append(result)
+            self._results[report.nodeid] = result
             self._observer.judged(result)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -336,6 +397,25 @@ class Session:
             self._notes.append(
                 f"{report.nodeid} could not be collected; its requirements are missing"
             )
+
+    def _all_notes(self) -> Iterable[str]:
+        tap = self._way.tap if self._way else None
+        problems = (f"tap: {problem}" for problem in tap.problems) if tap else ()
+        return dict.fromkeys((*self._notes, *problems))
+
+    def _encryption(self) -> Encryption:
+        """Return where and by which claims encryption was judged."""
+        seen = self.encrypted
+        recorded = self._replayed.encryption if self._replayed else None
+        base_url = self._way.base_url if self._way else self._target.base_url
+        return Encryption(
+            base_url=recorded.base_url if recorded else base_url,
+            profile=seen.profile.name,
+            model=seen.model,
+            endpoint=seen.endpoint,
+            tapped=seen.tapped,
+            claims=None if seen.profile == self.deployment.profile else seen.profile.to_data(),
+        )
 
     # -- the end ----------------------------------------------------------------------------------
 
@@ -370,12 +450,15 @@ class Session:
             planned=Cost() if self._options.replay else self.planned,
             spent=Cost() if self._options.replay else cost_of_sent(self._store.exchanges()),
             replay_of=replay.told(self._replayed) if self._replayed else None,
-            notes=tuple(filter(None, (self._source.silence, *dict.fromkeys(self._notes)))),
+            notes=tuple(filter(None, (self._source.silence, *self._all_notes()))),
+            encryption=self._encryption(),
             interrupted=self._interrupted,
         )
-        self.run = write_run(self.out, facts, self._results)
+        found = self._decided | self._results
+        results = [found[name] for name in (*self._order, *found) if name in found]
+        self.run = write_run(self.out, facts, list(dict.fromkeys(results)))
         folder.finish(self.out)
-        decided = any(Verdict(result.verdict).decided for result in self._results)
+        decided = any(Verdict(result.verdict).decided for result in results)
         if self._interrupted:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
         elif not decided and session.exitstatus == pytest.ExitCode.OK:
@@ -398,7 +481,7 @@ def _is_limited(exchange: Exchange) -> bool:
 def _check_names(names: Iterable[str], items: Iterable[pytest.Item]) -> None:
     """Refuse names that select nothing: a typing error must not empty a gate."""
     rules = [rule for item in items if (rule := requirement_of(getattr(item, "function", None)))]
-    known = {name for rule in rules for name in (rule.id, rule.area, *rule.draft)}
+    known = {name for rule in rules for name in names_of(rule)}
     for name in names:
         if rules and name not in known:
             raise pytest.UsageError(f"no collected requirement or area is called {name!r}")

@@ -1,10 +1,16 @@
 """Reports of a run: everything in them is derived from ``run.json`` and ``exchanges/``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from soundcheck.report.run import Run
 
 
-def write_reports(folder: Path) -> None:
+def write_reports(folder: Path, run: "Run | None" = None) -> None:
     """Write ``report.html``, ``summary.md`` and ``junit.xml`` for the run in ``folder``.
+
+    Who has just written ``run`` there gives it: reading it back takes longer than the reports.
 
     Raises:
         SoundcheckError: ``run.json`` is missing, cut off or foreign, or a file cannot be written.
@@ -16,7 +22,7 @@ def write_reports(folder: Path) -> None:
     from soundcheck.report.markdown import render_markdown
     from soundcheck.report.run import load_run, write_file
 
-    run = load_run(folder)
+    run = run or load_run(folder)
     write_file(folder / "report.html", render_html(run, folder))
     write_file(folder / "summary.md", render_markdown(run))
     write_file(folder / "junit.xml", render_junit(run))

@@ -12,6 +12,8 @@ from typing import Any
 from soundcheck.report.printable import one_line, printable
 
 CLIPS_HINT = "clips: soundcheck fixtures export --all DIR, then run this in DIR"
+CANARY_HINT = "canary.wav was made for this run: run this in its folder tap"
+_CANARY_CLIP = "canary.wav"
 _REDACTED = "[redacted]"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_FROM_ENVIRONMENT = re.compile(r"Authorization: Bearer \$[A-Za-z_][A-Za-z0-9_]*")
@@ -74,8 +76,9 @@ def curl_arguments(
         arguments += ["--data-raw", content]
     elif not parts and request["body_bytes"]:
         remarks.append(f"the body of {request['body_bytes']} bytes is no form and is left out here")
-    if any("clip" in part for part in parts):
-        remarks.insert(0, CLIPS_HINT)
+    clips = {part["clip"] for part in parts if "clip" in part}
+    if clips:
+        remarks.insert(0, CANARY_HINT if clips == {_CANARY_CLIP} else CLIPS_HINT)
     return arguments, remarks
 
 

@@ -1,6 +1,8 @@
 """What a reader needs to see of an exchange: the request, the answer's beginning, a curl line.
 
-An event stream is laid out as its frames besides.
+An event stream is laid out as its frames besides, and what a tap saw meanwhile hop by hop. Two
+kinds of exchange were no request of ours: an inspection of the target's TLS, and all that the tap
+saw in the run.
 """
 
 import base64
@@ -14,18 +16,21 @@ from urllib.parse import urlsplit
 from soundcheck.errors import SoundcheckError
 from soundcheck.report.curl import curl_command
 from soundcheck.report.frames import Frames, split_frames
+from soundcheck.report.headers import VALUE_SHOWN, limited
+from soundcheck.report.hops import Hops, laid_out
 from soundcheck.report.printable import one_line
 from soundcheck.report.run import EXCHANGES, Target
+from soundcheck.report.transport import agreed, endpoint, facts
 from soundcheck.report.validation import read_document
 from soundcheck.report.wording import duration, plural, size
 
 BODY_SHOWN = 2000  # characters of a response body
-_VALUE_SHOWN = 300  # characters of a header or of a form field
 _GIST_SHOWN = 120  # characters of what tells one form from another
-_LINES_SHOWN = 24  # headers, parts
 _INTERIM_SHOWN = 8
 _INTERIM = {100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints"}
 _SERVER_ERROR = 500
+_OBSERVED = {"TLS": "TLS of", "TAP": "all that the tap saw"}
+"""What stands in the line of a request where there was none, by the method recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Evidence:
     ``body`` is the beginning of the answer's body; ``body_note`` says how much, if not all, it is.
     ``content`` and ``content_note`` are the same of a request's content that is no form.
     ``trouble`` names what no single rule is about: an answer of 500 or more, or a connection that
-    failed.
+    failed. ``inspection`` are the facts of a TLS inspection. ``curl`` is empty without a request.
     """
 
     digest: str
@@ -56,6 +61,8 @@ class Evidence:
     body_note: str = ""
     times: str = ""
     frames: Frames | None = None
+    hops: Hops | None = None
+    inspection: tuple[tuple[str, str], ...] = ()
     trouble: str = ""
     curl: str = ""
 
@@ -70,6 +77,8 @@ def load_evidence(folder: Path, digest: str, target: Target) -> Evidence:
         # Not held against its schema: that would cost seconds where every rule fails. Whatever a
         # foreign file holds is shown as text or ends in the second problem here.
         document = read_document(folder / file, "exchange")
+        if document["request"]["method"] in _OBSERVED:
+            return _observed(document, digest, file)
         return _evidence(document, digest, file, target)
     except SoundcheckError as error:
         return Evidence(digest, file, problem=str(error).replace(f"{folder}/", ""))
@@ -85,7 +94,7 @@ def _evidence(exchange: Mapping[str, Any], digest: str, file: str, target: Targe
     if response is not None:
         status = f"{response['status']} {response['reason']}".strip()
         body, note, total = _excerpt(response["body"])
-        answer_headers = _limited(response["headers"])
+        answer_headers = limited(response["headers"])
         kind = next((v for name, v in response["headers"] if name.lower() == "content-type"), "")
         answer = ", ".join(filter(None, (status, f"{size(total)} {one_line(kind, 60)}".strip())))
         trouble = one_line(status, 80) if response["status"] >= _SERVER_ERROR else ""
@@ -94,7 +103,7 @@ def _evidence(exchange: Mapping[str, Any], digest: str, file: str, target: Targe
     if error is not None:
         problem = f"{error['kind']}: {error['message']}"
         status = f"{status}; {problem}"
-        answer = f"{answer}; {one_line(problem, _VALUE_SHOWN)}"
+        answer = f"{answer}; {one_line(problem, VALUE_SHOWN)}"
         trouble = one_line(problem, 80)
     content, content_note, _ = _excerpt({"text": str(request.get("body") or "")})
     address = urlsplit(request["url"])
@@ -105,8 +114,8 @@ def _evidence(exchange: Mapping[str, Any], digest: str, file: str, target: Targe
         line=f"{request['method']} {one_line(path, 120)}",
         gist=one_line(_gist(request["parts"], target.model), _GIST_SHOWN),
         answer=answer,
-        headers=(("", f"{request['method']} {request['url']}"), *_limited(request["headers"])),
-        parts=_limited([[part["name"], _part(part)] for part in request["parts"]]),
+        headers=(("", f"{request['method']} {request['url']}"), *limited(request["headers"])),
+        parts=limited([[part["name"], _part(part)] for part in request["parts"]]),
         content=content,
         content_note=content_note,
         progress=_progress(request, answered=response is not None),
@@ -117,9 +126,35 @@ def _evidence(exchange: Mapping[str, Any], digest: str, file: str, target: Targe
         body_note=note,
         times=_times(exchange),
         frames=frames,
+        hops=_hops(exchange),
         trouble=trouble,
         curl=curl_command(request, target.api_key_env),
     )
+
+
+def _observed(exchange: Mapping[str, Any], digest: str, file: str) -> Evidence:
+    """Return what was looked at without a request: the target's TLS, or all that a tap saw."""
+    inspection, hops, error = exchange.get("inspection"), _hops(exchange), exchange["error"]
+    if error is not None:
+        answer = f"{error['kind']}: {error['message']}"
+    elif inspection is not None:
+        answer = agreed(inspection)
+    else:
+        answer = hops.summary if hops else "nothing was seen"
+    line = _OBSERVED[exchange["request"]["method"]]
+    return Evidence(
+        digest=digest,
+        file=file,
+        line=f"{line} {one_line(endpoint(inspection), 120)}" if inspection else line,
+        answer=one_line(answer, VALUE_SHOWN),
+        hops=hops,
+        inspection=facts(inspection) if inspection else (),
+    )
+
+
+def _hops(exchange: Mapping[str, Any]) -> Hops | None:
+    tapped = exchange.get("tapped")
+    return laid_out(tapped) if tapped and tapped["hops"] else None
 
 
 def _gist(parts: list[Mapping[str, Any]], model: str) -> str:
@@ -182,21 +217,6 @@ def _times(exchange: Mapping[str, Any]) -> str:
     if exchange["attempts"] > 1:
         told.append(f"{exchange['attempts']} attempts")
     return ", ".join(told)
-
-
-def _limited(pairs: list[list[str]]) -> tuple[tuple[str, str], ...]:
-    """Keep what fits: a hostile server may send headers without end."""
-    kept = [
-        (one_line(name, 80), value if len(value) <= _VALUE_SHOWN else _cut(value))
-        for name, value in pairs[:_LINES_SHOWN]
-    ]
-    if len(pairs) > _LINES_SHOWN:
-        kept.append(("…", f"and {len(pairs) - _LINES_SHOWN} more"))
-    return tuple(kept)
-
-
-def _cut(value: str) -> str:
-    return f"{value[:_VALUE_SHOWN]}… ({len(value):,} characters)"
 
 
 def _excerpt(body: Mapping[str, str]) -> tuple[str, str, int]:

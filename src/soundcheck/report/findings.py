@@ -5,7 +5,7 @@ hundreds of rules fail must still open.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -209,3 +209,7 @@ def _texts(value: object) -> Iterator[str]:
         for frame in (*value.first, *value.last):
             yield frame.data
             yield " " * 150  # its row
+    elif is_dataclass(value):
+        yield " " * 150  # its row
+        for field in fields(value):
+            yield from _texts(getattr(value, field.name))

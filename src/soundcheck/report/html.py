@@ -126,6 +126,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("Run", f"{started}, took {wording.duration(run.duration_s)}"),
         ("Cost", wording.cost(run.cost.spent)),
     ]
+    if seen := wording.encryption(run):
+        facts.append(("Encryption", seen))
     if planned:
         facts.append(("Planned", planned))
     if chosen := wording.selection(run):

@@ -16,6 +16,7 @@ from soundcheck.report.wording import (
     cost,
     dialect,
     duration,
+    encryption,
     planned_if_other,
     plural,
     sentence,
@@ -100,6 +101,7 @@ def _facts(run: Run) -> list[str]:
         "Effort": run.effort,
         "Started": f"{code(run.started)}, took {duration(run.duration_s)}",
         "Cost": cost(run.cost.spent) + (f" (planned: {planned})" if planned else ""),
+        **({"Encryption": code(seen)} if (seen := encryption(run)) else {}),
         "Judged by": f"soundcheck {code(run.tool.version)} on Python {code(run.tool.python)}",
     }
     return [f"- **{name}:** {value}" for name, value in facts.items()]

@@ -8,7 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -94,6 +94,23 @@ class Selection:
     without: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encryption:
+    """Where and by which profile the areas transport and wire were judged.
+
+    ``endpoint`` is the URL or HOST:PORT whose TLS was inspected, ``""`` where there was none;
+    ``tapped`` whether a tap stood behind ``base_url``. ``claims`` is the profile called ``profile``
+    as data, ``None`` where it is that of the whole run.
+    """
+
+    base_url: str
+    profile: str
+    model: str
+    endpoint: str = ""
+    tapped: bool = False
+    claims: Mapping[str, Any] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a run asks of its target."""
@@ -137,6 +154,10 @@ class Result:
     found: str = ""
 
 
+MEMBERS = tuple(member.name for member in fields(Result))
+"""What ``run.json`` holds of a result."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One check of one deployment.
@@ -144,7 +165,7 @@ class Run:
     ``replay_of`` names the recorded run whose exchanges were judged again, if nothing was sent.
     ``claims`` is the profile called ``profile`` as data, whole, and ``selection`` the rules that
     were wanted: with the exchanges, all that a later judgement needs. Both are ``None`` in a run
-    that was made before they were recorded.
+    that was made before they were recorded. ``encryption`` tells where encryption was judged.
     """
 
     tool: Tool
@@ -162,16 +183,21 @@ class Run:
     replay_of: str | None = None
     claims: Mapping[str, Any] | None = None
     selection: Selection | None = None
+    encryption: Encryption | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``run.json`` holds."""
-        return {"schema": SCHEMA, **asdict(self)}
+        document = {"schema": SCHEMA, **asdict(replace(self, results=()))}
+        # Member by member: deep copies of hundreds of results take longer than their writing.
+        document["results"] = [{name: getattr(r, name) for name in MEMBERS} for r in self.results]
+        return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Run":
         """Rebuild a run from a document that keeps the schema."""
         members = {name: value for name, value in document.items() if name != "schema"}
         cost, selection = document["cost"], document.get("selection")
+        encryption = document.get("encryption")
         return cls(
             **members
             | {
@@ -182,6 +208,7 @@ class Run:
                 "notes": tuple(document["notes"]),
                 "selection": selection
                 and Selection(only=tuple(selection["only"]), without=tuple(selection["without"])),
+                "encryption": encryption and Encryption(**encryption),
                 "results": tuple(
                     Result(
                         **result

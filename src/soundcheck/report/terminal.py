@@ -14,6 +14,7 @@ from soundcheck.report.wording import (
     cost,
     dialect,
     duration,
+    encryption,
     is_partial,
     planned_if_other,
     plural,
@@ -181,6 +182,7 @@ def _closing(
     rows = {
         "target": one_line(target(run)),
         "dialect": f"{dialect(run)}, effort {run.effort}",
+        "encryption": encryption(run),
         "spent": f"{cost(run.cost.spent)}, {duration(run.duration_s)}",
         "planned": planned_if_other(run.cost),
         "report": one_line(str(folder / "report.html")),

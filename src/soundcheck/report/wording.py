@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from soundcheck.report.outcomes import Outcome, with_verdict
 from soundcheck.report.printable import one_line
-from soundcheck.report.run import Cost, Costs, Run, RunVerdict, Verdict
+from soundcheck.report.run import JUDGED, Cost, Costs, Run, RunVerdict, Verdict
 
 _TITLES: dict[RunVerdict, str] = {
     "conformant": "Conformant",
@@ -60,11 +60,9 @@ def sentence(run: Run, found: Iterable[Outcome]) -> str:
         result.verdict in ("pass", "fail", "waived") for one in judged for result in one.results
     )
     if run.verdict == "conformant":
-        left_out = len(with_verdict(required, "not-selected")) if is_partial(run) else 0
         return (
             f"No violation of {plural(len(judged), 'required rule')} seen in "
-            f"{plural(observations, 'observation')}."
-            + (f" {plural(left_out, 'required rule')} left out by choice." if left_out else "")
+            f"{plural(observations, 'observation')}.{_left_out(run, required)}"
         )
     if run.verdict == "nonconformant" and failed:
         return f"{len(failed)} of {plural(len(judged), 'required rule')} {fails(len(failed))}."
@@ -83,6 +81,15 @@ def sentence(run: Run, found: Iterable[Outcome]) -> str:
         else f"no violation seen in the {len(judged)} that {'was' if len(judged) == 1 else 'were'}"
     )
     return f"{missing}; {seen}." if judged else f"{missing}."
+
+
+def _left_out(run: Run, required: Iterable[Outcome]) -> str:
+    """Return what a headline must add where required rules were left out by choice."""
+    if not is_partial(run):
+        return ""
+    told = selection(run)
+    number = plural(len(with_verdict(required, "not-selected")), "required rule")
+    return f" {number} left out by choice{f' ({told})' if told else ''}."
 
 
 def plural(number: int, noun: str) -> str:
@@ -148,6 +155,20 @@ def selection(run: Run) -> str:
     )
     told = (f"only {only}" if only else "", f"without {without}" if without else "")
     return ", ".join(filter(None, told))
+
+
+def encryption(run: Run) -> str | None:
+    """Return where encryption was judged, or ``None`` where nothing of it was."""
+    seen = run.encryption
+    judged = {r.area for r in run.results if r.verdict in JUDGED} & {"transport", "wire"}
+    if seen is None or not judged:
+        return None
+    places = []
+    if "wire" in judged:
+        places.append(f"a tap behind {one_line(seen.base_url, _NAME_SHOWN)}")
+    if "transport" in judged:
+        places.append(f"TLS of {one_line(seen.endpoint, _NAME_SHOWN)}")
+    return f"{' and '.join(places)}, profile {one_line(seen.profile, _NAME_SHOWN)}"
 
 
 def replay(run: Run) -> str | None:

@@ -44,6 +44,7 @@ __all__ = [
     "Reply",
     "UnknownFault",
     "choose",
+    "unknown",
 ]
 
 
@@ -74,17 +75,21 @@ class UnknownFault(SoundcheckError):
     """A name that is neither a fault nor a benign variation."""
 
 
+def unknown(name: str, known: Iterable[str]) -> UnknownFault:
+    """Return the error that tells which of the ``known`` names may have been meant."""
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    hint = f" Did you mean {', '.join(close)}?" if close else ""
+    return UnknownFault(
+        f"There is no fault called {name!r}.{hint} `soundcheck serve --list-faults` lists them all."
+    )
+
+
 def choose(names: Iterable[str]) -> Deviations:
     """Return the faults and benign variations of these names; raises UnknownFault."""
     known = {**FAULTS, **BENIGN}
     chosen = []
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f" Did you mean {', '.join(close)}?" if close else ""
-            raise UnknownFault(
-                f"There is no fault called {name!r}.{hint} `soundcheck serve --list-faults` "
-                "lists them all."
-            )
+            raise unknown(name, known)
         chosen.append(known[name])
     return Deviations(chosen)

@@ -1,0 +1,211 @@
+"""What hops through a tap carry: uploads, envelopes, ciphertexts, and what is readable of them."""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from soundcheck.contract.strict_json import shown
+from soundcheck.http.envelope import TAG_BYTES, Envelope
+from soundcheck.http.sealed import Value, values_of
+from soundcheck.http.tapped import Hop, Message, Sealed
+
+EXCHANGE = "/privatemode/v1/"
+"""Begins the paths of the secret's exchange, in which no user's data belongs."""
+
+_HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){16,}")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{22,}={0,2}")
+_DUMPED = 48
+_LONGEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """An envelope, and the name of the field or member whose value it is."""
+
+    name: str
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Cipher:
+    """The ciphertext of a value: ``name`` is that of the field or member, if it has one."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """The keys of one exchange of a secret: bytes, empty where there is none to be read."""
+
+    public_key: bytes
+    encapsulated_key: bytes
+
+    @property
+    def secret_id(self) -> bytes:
+        """Return the ID of the secret that was exchanged: SHA-256 of the public key."""
+        return hashlib.sha256(self.public_key).digest()
+
+
+def is_upload(hop: Hop) -> bool:
+    """Tell whether ``hop`` brings a user's data: anything that is posted but for a secret."""
+    request = hop.request
+    if request is None or request.start.partition(" ")[0] not in ("POST", "PUT", "PATCH"):
+        return False
+    return request.size > 0 and EXCHANGE not in request.path
+
+
+def is_exchange(hop: Hop, last: str) -> bool:
+    """Tell whether ``hop`` asks for an ``attest`` or a ``secret``."""
+    return hop.request is not None and hop.request.path.endswith(EXCHANGE + last)
+
+
+def status_of(hop: Hop) -> int | None:
+    """Return the status of the answer, ``None`` without one that can be read."""
+    try:
+        return None if hop.response is None else hop.response.status
+    except (ValueError, IndexError):
+        return None
+
+
+def values(message: Message | None) -> list[Value]:
+    """Return the values that the body of ``message`` carries."""
+    return [] if message is None else values_of(message.body, message.header("content-type"))
+
+
+def envelopes(message: Message | None) -> list[Carried]:
+    """Return the envelopes that ``message`` carries, in their order."""
+    found = ((value.name, value.envelope) for value in values(message))
+    return [Carried(name, envelope) for name, envelope in found if envelope is not None]
+
+
+def ciphertexts(message: Message | None) -> list[Cipher]:
+    """Return what ``message`` carries that should be ciphertext, decoded from hex and base64.
+
+    Where no value is an envelope, what is largest stands for it: another protocol's, or none.
+    """
+    sealed = [Cipher(one.name, one.envelope.ciphertext) for one in envelopes(message)]
+    if sealed:
+        return sealed
+    largest = max(values(message), key=lambda value: len(value.data), default=None)
+    return [] if largest is None else [Cipher(largest.name, decoded(_inmost(largest.data)))]
+
+
+def decoded(data: bytes) -> bytes:
+    """Return what hexadecimal or base64 text says, other data as it is."""
+    text = data.strip().strip(b'"')
+    if _HEX.fullmatch(text):
+        return bytes.fromhex(text.decode("ascii"))
+    if _BASE64.fullmatch(text):
+        plain = text.rstrip(b"=").replace(b"-", b"+").replace(b"_", b"/")
+        try:
+            return base64.b64decode(plain + b"=" * (-len(plain) % 4))
+        except binascii.Error:
+            return data
+    return data
+
+
+def readable(body: bytes, content_type: str | None) -> list[str]:
+    """Return the texts that an answer shows: the strings of all members of one name joined.
+
+    They are read as they are, from base64, and out of envelopes as if those encrypted nothing: what
+    comes in pieces, as in a stream, is put together so.
+    """
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for value in values_of(body, content_type):
+        envelope = value.envelope
+        if envelope is None:
+            found[value.name, "clear"] += strings(value.data)
+            found[value.name, "base64"] += strings(decoded(value.data))
+        else:
+            found[value.name, "envelope"] += strings(envelope.ciphertext[:-TAG_BYTES])
+    return ["".join(texts) for texts in found.values()]
+
+
+def strings(data: bytes) -> Iterator[str]:
+    """Yield the strings of JSON in their order, or the whole of another text; nothing of bytes."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return
+    try:
+        yield from _strings(json.loads(text))
+    except (ValueError, RecursionError):
+        yield text
+
+
+def agreed(hop: Hop) -> Agreed:
+    """Return the keys that an exchange of a secret shows on the wire."""
+    return Agreed(_key(hop.request, "PublicKey"), _key(hop.response, "EncapsulatedKey"))
+
+
+def dump(data: bytes, begin: int = 0) -> str:
+    """Return a hex dump of the first bytes of ``data``, which lie at ``begin``."""
+    lines = []
+    for at in range(0, min(len(data), _DUMPED), 16):
+        row = data[at : at + 16]
+        letters = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        groups = " ".join(row[part : part + 4].hex() for part in range(0, len(row), 4))
+        lines.append(f"{begin + at:08x}  {groups:<35}  {letters}")
+    return "\n".join(lines)
+
+
+def told(hop: Hop) -> str:
+    """Return a request and what came for it, in a few words."""
+    if hop.request is None:
+        return f"connection {hop.connection}"
+    method, path = hop.request.start.partition(" ")[0][:20], hop.request.path[:_LONGEST]
+    status = status_of(hop)
+    answer = "" if status is None else f", answered {status}"
+    return f"{method} {path} of {hop.request.size:,} bytes{answer}"
+
+
+def name_of(value: Value | Carried | Cipher | Sealed) -> str:
+    """Return how a value is called in a sentence: by its name, if it has one that can be shown."""
+    if not value.name:
+        return "the body"
+    plain = value.name.isascii() and value.name.isprintable() and len(value.name) < _LONGEST
+    return value.name if plain else shown(value.name, _LONGEST)
+
+
+def fitting(hops: Iterable[Hop], size: int) -> list[Hop]:
+    """Return the uploads among ``hops``; if one of them seals a file of ``size`` bytes, only such.
+
+    So requests of others that pass the tap meanwhile are not taken for one's own.
+    """
+    uploads = list(filter(is_upload, hops))
+    own = [
+        hop
+        for hop in uploads
+        if any(len(one.envelope.ciphertext) == size + TAG_BYTES for one in envelopes(hop.request))
+    ]
+    return own or uploads
+
+
+def _key(message: Message | None, name: str) -> bytes:
+    found = next((value.data for value in values(message) if value.name == name), b"")
+    try:
+        return base64.b64decode(found.strip(b'"'), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _inmost(data: bytes) -> bytes:
+    """Return the longest string of a JSON value, other data as it is."""
+    if data[:1] not in (b"{", b"["):
+        return data
+    return max(strings(data), key=len, default="").encode("utf-8", "surrogatepass")
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _strings(inner)

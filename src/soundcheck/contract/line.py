@@ -1,0 +1,127 @@
+"""The line through the tap: how requests of the wire are sent, and what is seen beside them."""
+
+import json
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from soundcheck.contract.attack import Attack
+from soundcheck.contract.canary import Canaries, Canary, spoken
+from soundcheck.contract.probe import TLS, Probe
+from soundcheck.http.client import Client
+from soundcheck.http.exchange import Exchange, SentRequest, Timing
+from soundcheck.http.inspect import inspect
+from soundcheck.http.multipart import Body
+from soundcheck.http.tapped import Tapped
+
+
+class Watch(Protocol):
+    """What was seen while one request was answered."""
+
+    def tapped(self, more: tuple[Canary, ...] = ()) -> Tapped:
+        """Return it, searched for the canaries of the run and ``more``."""
+
+
+class Tap(Protocol):
+    """What the line needs of a tap."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What went wrong on the tap by itself."""
+
+    def watching(self, attack: Attack = Attack.NONE) -> AbstractContextManager[Watch]:
+        """Watch, and carry out one attack, until the block is left."""
+
+    def everything(self) -> Tapped:
+        """Return every hop of the run, without bodies."""
+
+    def close(self) -> None:
+        """Stop listening, and leave nothing behind."""
+
+
+class Line:
+    """One way to a deployment whose encryption is judged.
+
+    ``client`` asks the proxy; ``tap`` stands behind it (``None``: none does, and nothing of the
+    wire is ever sent); ``endpoint`` is the URL or HOST:PORT whose TLS is inspected, by the
+    certificates of ``roots`` (``None``: the system's).
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        canaries: Canaries,
+        tap: Tap | None = None,
+        endpoint: str = "",
+        roots: Path | None = None,
+    ) -> None:
+        self._client = client
+        self.canaries = canaries
+        self._tap = tap
+        self._endpoint = endpoint
+        self._roots = roots
+
+    def close(self) -> None:
+        """Close the connections and the tap."""
+        self._client.close()
+        if self._tap is not None:
+            self._tap.close()
+
+    def send(
+        self,
+        probe: Probe,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes | Body,
+        parts: tuple[dict[str, object], ...],
+        timeout: float,
+    ) -> Exchange:
+        """Send ``probe`` once while the tap watches; the exchange has what the tap saw."""
+        if self._tap is None:
+            raise LookupError("a request of the wire was planned without a tap")
+        with self._tap.watching(probe.attack) as watch:
+            exchange = self._client.send(
+                probe.method,
+                probe.path,
+                headers=headers,
+                body=body,
+                parts=parts,
+                digest=probe.digest,
+                lane=probe.lane.value,
+                timeout=timeout,
+            )
+        return replace(exchange, tapped=watch.tapped(spoken(_texts(exchange))))
+
+    def look(self, probe: Probe, timeout: float) -> Exchange:
+        """Return what ``probe`` is about and no request shows: the TLS, or the whole run's hops."""
+        started = datetime.now(UTC)
+        found = Exchange(
+            digest=probe.digest,
+            lane=probe.lane.value,
+            attempts=1,
+            started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            request=SentRequest(probe.method, self._client.base_url, (), (), 0),
+            response=None,
+            timing=Timing(None, None, 0.0),
+            error=None,
+        )
+        if probe.method == TLS:
+            seen = inspect(self._endpoint, roots=self._roots, timeout=timeout)
+            found = replace(found, inspection=seen)
+        elif self._tap is not None:
+            found = replace(found, tapped=self._tap.everything())
+        took = (datetime.now(UTC) - started).total_seconds()
+        return replace(found, timing=Timing(None, None, round(took, 6)))
+
+
+def _texts(exchange: Exchange) -> list[str]:
+    """Return what was said in the uploads of ``exchange``, and what was answered to it."""
+    texts = [str(part.get("transcript", "")) for part in exchange.request.parts]
+    try:
+        answer = json.loads(exchange.response.body) if exchange.response else None
+    except (ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, dict) and isinstance(answer.get("text"), str):
+        texts.append(answer["text"])
+    return texts

@@ -1,0 +1,1 @@
+"""The wire tap: plays the untrusted gateway between an encrypting proxy and its API."""

@@ -1,0 +1,300 @@
+"""The records of a tap: what passed, without credentials, with what was readable in it.
+
+A recording is filled while its exchange goes on and examined in a thread of its own after that.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from soundcheck.contract.attack import Attack
+from soundcheck.contract.canary import Canary
+from soundcheck.http.headers import Headers
+from soundcheck.http.store import REDACTED, SECRET_HEADERS, SHORTEST_SECRET
+from soundcheck.http.tapped import Hop, Leak, Message, Sealed, Tapped, TlsSeen
+from soundcheck.wiretap import contents
+from soundcheck.wiretap.captured import Captured
+from soundcheck.wiretap.search import Found, Search
+
+PATIENCE = 5.0
+"""Seconds that a block's exchanges are waited for after its end."""
+
+MOST_HOPS, MOST_SEALED, MOST_PROBLEMS = 10_000, 40_000, 100
+"""What is kept of a long run: above these, the oldest goes."""
+
+_LINE = 16
+
+
+@dataclass
+class Captive:
+    """A message in the making; ``own`` tells that its sender made it, not the tap."""
+
+    body: Captured
+    start: str = ""
+    headers: Headers = ()
+    own: bool = True
+
+    def header(self, name: str) -> str | None:
+        """Return the value of the first header called ``name`` (lower case)."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass
+class Block:
+    """What happens while one request is watched, and what the tap shall do meanwhile."""
+
+    attack: Attack = Attack.NONE
+    began: float = field(default_factory=time.monotonic)
+    recordings: "list[Recording]" = field(default_factory=list)
+    lost_secret: bool = False
+
+
+class Recording:
+    """One hop in the making. Times are of ``time.monotonic``."""
+
+    def __init__(self, folder: Path, connection: int, tls: TlsSeen | None, block: Block | None):
+        self._folder = folder
+        self.connection = connection
+        self.tls = tls
+        self.block = block
+        self.began = time.monotonic()
+        self.request: Captive | None = None
+        self.response: Captive | None = None
+        self.changed = ""
+        self.problem = ""
+        self.ended = threading.Event()
+        self.handed_in = False
+        self.leaks: tuple[Leak, ...] = ()
+        self.sealed: tuple[Sealed, ...] = ()
+        self.number = 0
+
+    @property
+    def attack(self) -> Attack:
+        """Return what the tap shall do to this exchange."""
+        return self.block.attack if self.block else Attack.NONE
+
+    def requested(self, start: str, headers: Headers) -> Captive:
+        """Take the head of the request, already redacted."""
+        self.request = Captive(Captured(self._folder), start, headers)
+        return self.request
+
+    def answered(self, start: str, headers: Headers, *, own: bool = True) -> Captive:
+        """Take the head of the response, already redacted."""
+        if self.response is not None:
+            self.response.body.release()
+        self.response = Captive(Captured(self._folder), start, headers, own)
+        return self.response
+
+    def sides(self) -> Iterator[tuple[str, Captive]]:
+        """Yield the messages with what they are called."""
+        if self.request is not None:
+            yield "request", self.request
+        if self.response is not None:
+            yield "response", self.response
+
+    def release(self) -> None:
+        """Let go of all but the beginnings of bodies."""
+        for _, side in self.sides():
+            side.body.release()
+
+
+Told: TypeAlias = Callable[[Hop, tuple[str, ...]], None]
+"""Is told of each hop that has ended, and which of its values were no envelopes."""
+
+
+class Recorder:
+    """Keeps hops; ``secrets`` and credentials never get into one.
+
+    ``told`` is called in the thread that examines what has ended.
+    """
+
+    def __init__(self, folder: Path, secrets: Iterable[str], told: Told | None = None) -> None:
+        self._folder = folder
+        self._secrets = tuple(one for one in secrets if len(one) >= SHORTEST_SECRET)
+        self._told = told
+        self._search = Search(())
+        self._hops: dict[int, Hop] = {}
+        self._count = self._sealed = 0
+        self._lock = threading.Lock()
+        self._problems: dict[str, None] = {}
+        self._examiner = ThreadPoolExecutor(1, thread_name_prefix="tap-examiner")
+        self._began = time.monotonic()
+        self.block: Block | None = None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Return what went wrong, each said once."""
+        with self._lock:
+            return tuple(self._problems)
+
+    def trouble(self, text: str) -> None:
+        """Take note of what went wrong."""
+        text = self.clean(text)
+        with self._lock:
+            if len(self._problems) < MOST_PROBLEMS:
+                self._problems[text] = None
+
+    def search_for(self, canaries: Iterable[Canary]) -> None:
+        """Look for these in everything that ends from now on."""
+        self._search = Search(canaries)
+
+    def begin(self, connection: int, tls: TlsSeen | None, block: Block | None) -> Recording:
+        """Begin a hop that belongs to ``block``."""
+        recording = Recording(self._folder, connection, tls, block)
+        with self._lock:
+            self._count += 1
+            recording.number = self._count
+        if recording.block is not None:
+            recording.block.recordings.append(recording)
+        return recording
+
+    def end(self, recording: Recording) -> None:
+        """Take the hop as ended: it is examined, and let go of unless it is watched."""
+        recording.handed_in = True
+        if recording.problem:
+            recording.problem = self.clean(recording.problem)
+            if not recording.changed:  # what the tap did as told is no trouble
+                self.trouble(recording.problem)
+        try:
+            self._examiner.submit(self._examine, recording)
+        except RuntimeError:  # the tap is being closed
+            recording.release()
+            recording.ended.set()
+
+    def _examine(self, recording: Recording) -> None:
+        clear: list[str] = []
+        try:
+            for direction, side in recording.sides():
+                if side.own:
+                    kind = side.header("content-type")
+                    sealed, names = contents.values(side.body, kind, direction)
+                    recording.sealed += sealed
+                    clear += [f"{direction} {name}" for name in names]
+            recording.leaks = tuple(self._leaks(recording, self._search))
+        except Exception as error:
+            self.trouble(f"An exchange could not be examined: {type(error).__name__}: {error}")
+        finally:
+            if recording.block is None:
+                recording.release()
+            hop = self._hop(recording, self._began, bodies=False)
+            self._keep(recording.number, hop)
+            recording.ended.set()
+        if self._told is not None:
+            self._told(hop, tuple(clear))
+
+    def _keep(self, number: int, hop: Hop) -> None:
+        with self._lock:
+            self._hops[number] = hop
+            self._sealed += len(hop.sealed)
+            while len(self._hops) > 1 and (
+                len(self._hops) > MOST_HOPS or self._sealed > MOST_SEALED
+            ):
+                oldest = self._hops.pop(min(self._hops))
+                self._sealed -= len(oldest.sealed)
+                self._problems["The oldest exchanges of this long run are no longer kept."] = None
+
+    def _leaks(self, recording: Recording, search: Search) -> Iterator[Leak]:
+        for direction, side in recording.sides() if search else ():
+            if side.own:
+                head = "".join(f"{name}: {value}\r\n" for name, value in side.headers)
+                text = f"{side.start}\r\n{head}".encode("latin-1", "replace")
+                yield from self._told_of(search.scan([text]), f"{direction} head")
+                yield from self._told_of(search.scan(side.body.pieces()), f"{direction} body")
+                kind = side.header("content-type")
+                for start, pieces in contents.unpacked(side.body, kind):
+                    found = (
+                        replace(one, encoding=f"compressed, {one.encoding}", offset=start)
+                        for one in search.scan(pieces)
+                    )
+                    yield from self._told_of(found, f"{direction} body")
+                streamed = search.scan([contents.joined(side.body, kind)])
+                found = (replace(one, encoding=f"streamed, {one.encoding}") for one in streamed)
+                yield from self._told_of(found, f"{direction} body")
+
+    def _told_of(self, found: Iterable[Found], place: str) -> Iterator[Leak]:
+        for one in found:
+            around = one.around
+            for secret in self._secrets:
+                around = around.replace(secret.encode(), b"*" * len(secret.encode()))
+            dump = hex_dump(around, one.around_start)
+            yield Leak(one.what, one.encoding, place, one.offset, dump)
+
+    def tapped(self, block: Block, more: Iterable[Canary]) -> Tapped:
+        """Return what the block's exchanges were, searched for ``more``; waits for their end."""
+        deadline = time.monotonic() + PATIENCE
+        search = Search(more)
+        hops = []
+        for recording in list(block.recordings):
+            ended = recording.ended.wait(max(0.0, deadline - time.monotonic()))
+            if ended:
+                found = [*recording.leaks, *self._leaks(recording, search)]
+                recording.leaks = tuple(dict.fromkeys(found))
+                recording.release()
+                with self._lock:
+                    if recording.number in self._hops:
+                        kept = self._hops[recording.number]
+                        self._hops[recording.number] = replace(kept, leaks=recording.leaks)
+            hop = self._hop(recording, block.began, bodies=True)
+            hops.append(hop if ended else replace(hop, problem="still going on"))
+        return Tapped(tuple(hops))
+
+    def everything(self) -> Tapped:
+        """Return every hop that has ended, without bodies."""
+        with contextlib.suppress(RuntimeError):  # closed: then all are examined
+            self._examiner.submit(bool).result()  # those before it are examined then
+        with self._lock:
+            return Tapped(tuple(self._hops[number] for number in sorted(self._hops)))
+
+    def close(self) -> None:
+        """End the examination: what has ended is examined first."""
+        self._examiner.shutdown()
+
+    def _hop(self, recording: Recording, zero: float, *, bodies: bool) -> Hop:
+        return Hop(
+            connection=recording.connection,
+            at=round(recording.began - zero, 6),
+            tls=recording.tls,
+            request=self._message(recording.request, bodies=bodies),
+            response=self._message(recording.response, bodies=bodies),
+            changed=recording.changed,
+            problem=recording.problem,
+            leaks=recording.leaks,
+            sealed=recording.sealed,
+        )
+
+    def _message(self, side: Captive | None, *, bodies: bool) -> Message | None:
+        if side is None:
+            return None
+        body = side.body.kept() if bodies else b""
+        for secret in self._secrets:
+            body = body.replace(secret.encode(), REDACTED.encode())
+        return Message(side.start, side.headers, body, side.body.size, side.body.complete)
+
+    def clean(self, text: str) -> str:
+        """Return ``text`` without the secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, REDACTED)
+        return text
+
+    def headers(self, raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+        """Return header fields without credentials, their names in lower case."""
+        named = ((key.decode("latin-1").lower(), value) for key, value in raw)
+        return tuple(
+            (name, REDACTED if name in SECRET_HEADERS else self.clean(value.decode("latin-1")))
+            for name, value in named
+        )
+
+
+def hex_dump(data: bytes, start: int) -> str:
+    """Return ``data`` in hexadecimal and ASCII, sixteen bytes a line, 63 columns at most."""
+    lines = []
+    for at in range(0, len(data), _LINE):
+        row = data[at : at + _LINE]
+        shown = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)
+        lines.append(f"{start + at:08x}  {row.hex(' ', -4):35}  {shown}")
+    return "\n".join(lines)

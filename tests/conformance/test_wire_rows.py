@@ -1,0 +1,527 @@
+"""The rows about the wire, on made-up records: what they accuse, what not, and that none breaks."""
+
+import base64
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from soundcheck.audio import Clip
+from soundcheck.contract import Answer, Answers, Case, Deployment, NotObserved, Probe, Untestable
+from soundcheck.contract.attack import Attack
+from soundcheck.contract.catalogue import load_catalogue
+from soundcheck.contract.probe import TAP
+from soundcheck.contract.profile import load_profile
+from soundcheck.http.envelope import Envelope
+from soundcheck.http.exchange import Exchange, Response, SentRequest, Timing, TransportError
+from soundcheck.http.multipart import Field
+from soundcheck.http.sealed import values_of
+from soundcheck.http.tapped import Hop, Leak, Message, Sealed, Tapped, TlsSeen
+
+CATALOGUE = {rule.id: rule for rule in load_catalogue() if rule.area == "wire"}
+DEPLOYMENT = Deployment(load_profile("privatemode"), "whisper-large-v3", tapped=True)
+TEXT = "She sells sea shells by the sea shore."
+SIZE = 1500
+CLEAR = {"model", "stream"}
+FORM = (("content-type", "multipart/form-data; boundary=b"),)
+JSON = (("content-type", "application/json"),)
+EVENTS = (("content-type", "text/event-stream"),)
+TLS = TlsSeen("TLSv1.3", "TLS_AES_128_GCM_SHA256")
+BROKEN = TransportError("protocol", "broken off")
+HANDSHAKES = (
+    Attack.WRONG_ROOT,
+    Attack.WRONG_NAME,
+    Attack.EXPIRED,
+    Attack.SELF_SIGNED,
+    Attack.OLD_TLS,
+    Attack.NO_TLS,
+)
+LOSING = {
+    Attack.LOSE_SECRET: "",
+    Attack.FORGE_SIGNATURE: "secret",
+    Attack.FOREIGN_MESH: "secret",
+    Attack.REPLAY_KEY: "secret",
+    Attack.REPLAY_ATTESTATION: "attest",
+}
+REQUESTS = {
+    Attack.FLIP_FILE_CIPHERTEXT,
+    Attack.FLIP_FILE_TAG,
+    Attack.FLIP_FILE_IV,
+    Attack.FLIP_FILE_NONCE,
+    Attack.FLIP_FILE_ID,
+    Attack.FLIP_PROMPT_CIPHERTEXT,
+    Attack.SWAP_FIELDS,
+}
+
+
+class RightWire:
+    """Records of a deployment that keeps every rule, made of random bytes with a seed."""
+
+    def __init__(self) -> None:
+        self._random = Random(1)
+        self._secret = b""
+        self._nonce = b""
+        self.told: dict[str, Answer] = {}
+        self.exchange("secret")
+
+    def some(self, size: int) -> bytes:
+        """Return random bytes."""
+        return self._random.randbytes(size)
+
+    def sealed(self, size: int) -> bytes:
+        """Return an envelope of this exchange for a value of ``size`` bytes."""
+        one = Envelope(self._secret, self._nonce, self.some(12), self.some(size + 16))
+        return one.encode()
+
+    def upload(self, probe: Probe) -> Message:
+        """Return the encrypted request for ``probe``, with a nonce of its own."""
+        self._nonce = self.some(12)
+        body = b""
+        for part in probe.parts:
+            if isinstance(part, Field):
+                value = part.value.encode()
+                data = value if part.name in CLEAR else self.sealed(len(value))
+                head = f'name="{part.name}"'
+            else:
+                data, head = self.sealed(SIZE), f'name="{part.name}"; filename="file"'
+            body += b"--b\r\nContent-Disposition: form-data; %b\r\n\r\n" % head.encode()
+            body += data + b"\r\n"
+        return _message("POST /v1/audio/transcriptions HTTP/1.1", FORM, body + b"--b--\r\n")
+
+    def answer(self, probe: Probe) -> Message:
+        """Return the encrypted answer to the request made last."""
+        fields = {p.name: p.value for p in probe.parts if isinstance(p, Field)}
+        start = "HTTP/1.1 200 OK"
+        if fields.get("stream") == "true":
+            frame = b'data: {"choices": %b, "usage": null}\n\n'
+            body = b"".join(frame % self.sealed(50) for _ in TEXT.split())
+            return _message(start, EVENTS, body + b"data: [DONE]\n\n")
+        names = ["text"] + ["language"] * ("response_format" in fields)
+        members = b", ".join(b'"%b": %b' % (name.encode(), self.sealed(40)) for name in names)
+        return _message(start, JSON, b'{"duration": 1.0, %b}' % members)
+
+    def exchange(self, last: str, changed: str = "") -> Hop:
+        """Return a step of the exchange of a secret; the secret changes with it."""
+        public = self.some(1216)
+        keys = {"PublicKey": public}, {"EncapsulatedKey": self.some(1120)}
+        if last == "secret":
+            self._secret = hashlib.sha256(public).digest()
+        asked, answered = (
+            json.dumps({name: base64.b64encode(key).decode() for name, key in one.items()})
+            for one in (keys if last == "secret" else ({"Nonce": public[:32]}, {}))
+        )
+        start = f"POST /privatemode/v1/{last} HTTP/1.1"
+        request = _message(start, JSON, asked.encode())
+        response = _message("HTTP/1.1 200 OK", JSON, answered.encode())
+        return Hop(1, 0.0, TLS, request, response, changed)
+
+    def hops(self, probe: Probe) -> list[Hop]:
+        """Return what a tap sees while ``probe`` is answered."""
+        attack = probe.attack
+        if attack in HANDSHAKES:
+            return [Hop(1, 0.0, None, changed=attack, problem="the proxy refused TLS")]
+        first = Hop(1, 0.0, TLS, self.upload(probe))
+        if attack in REQUESTS:
+            return [replace(first, response=_refused(400), changed=attack)]
+        if attack in LOSING or attack is Attack.LOSE_SECRETS:
+            hops = [replace(first, response=_refused(500), changed=attack)]
+            for last in ("attest", "secret"):
+                forged = LOSING.get(attack) == last
+                hops.append(self.exchange(last, attack if forged else ""))
+                if forged:
+                    return hops
+            again = Hop(1, 0.0, TLS, self.upload(probe))
+            lost = attack is Attack.LOSE_SECRETS
+            answer = _refused(500) if lost else self.answer(probe)
+            return [*hops, replace(again, response=answer, changed=attack if lost else "")]
+        whole = replace(first, response=self.answer(probe))
+        if attack is Attack.REPLAY_REQUEST:
+            return [whole, replace(whole, response=self.answer(probe), changed=attack)]
+        return [replace(whole, changed=attack)]
+
+    def __call__(self, probe: Probe) -> Answer:
+        """Return the answer to ``probe``, the same for the same one."""
+        if probe.digest not in self.told:
+            if probe.method == TAP:
+                return _exchange(probe, None, self.everything())
+            hops = self.hops(probe)
+            fine = not hops[-1].changed or probe.attack is Attack.REPLAY_REQUEST
+            self.told[probe.digest] = _exchange(probe, _told(probe, fine), Tapped(tuple(hops)))
+        return self.told[probe.digest]
+
+    def everything(self) -> Tapped:
+        """Return the hops of every answer given so far, as a whole run has them."""
+        hops = [hop for answer in self.told.values() for hop in answer.tapped.hops]
+        return Tapped(tuple(map(_without_bodies, hops)))
+
+
+def _message(start: str, headers: tuple[tuple[str, str], ...], body: bytes) -> Message:
+    return Message(start, headers, body, len(body))
+
+
+def _refused(status: int) -> Message:
+    return _message(f"HTTP/1.1 {status} No", JSON, b'{"error": {"message": "no", "type": ""}}')
+
+
+def _without_bodies(hop: Hop) -> Hop:
+    sealed = [
+        Sealed(direction, value.name, e.secret_id.hex(), e.nonce.hex(), e.iv.hex(), 1)
+        for direction, message in (("request", hop.request), ("response", hop.response))
+        if message is not None and not (hop.changed and direction == "response")
+        for value in values_of(message.body, message.header("content-type"))
+        if (e := value.envelope) is not None
+    ]
+    if hop.changed.startswith(Attack.REPLAY_REQUEST):
+        sealed = []
+    bare = (m and replace(m, body=b"") for m in (hop.request, hop.response))
+    request, response = bare
+    return replace(hop, request=request, response=response, sealed=tuple(sealed))
+
+
+def _told(probe: Probe, fine: bool) -> Response:
+    """Return what the client is told."""
+    streamed = any(isinstance(p, Field) and p.name == "stream" for p in probe.parts)
+    if not fine and not streamed:
+        return Response(502, "", JSON, b'{"error": {"message": "no", "type": ""}}', ())
+    if not streamed:
+        return Response(200, "", JSON, json.dumps({"text": TEXT}).encode(), ())
+    chunks = [{"choices": [{"delta": {"content": f" {word}"}}]} for word in TEXT.split()]
+    body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+    end = "data: [DONE]\n\n" if fine else 'data: {"error": {"message": "no"}}\n\n'
+    return Response(200, "", EVENTS, (body + end).encode(), ())
+
+
+def _exchange(
+    probe: Probe,
+    response: Response | None,
+    tapped: Tapped | None,
+    error: TransportError | None = None,
+) -> Answer:
+    fields = [{"name": p.name, "value": p.value} for p in probe.parts if isinstance(p, Field)]
+    parts: tuple[dict[str, Any], ...] = (*fields, {"name": "file", "size": SIZE})
+    request = SentRequest(probe.method, probe.path, (), parts, 0)
+    timing = Timing(0.0, 0.0, 0.0)
+    exchange = Exchange(
+        probe.digest, "wire", 1, "", request, response, timing, error, tapped=tapped
+    )
+    clip = Clip("a.wav", Path(), "audio/wav", SIZE, "", 2.0, 16000, 1, "en", TEXT, ())
+    return Answer(exchange, clip)
+
+
+def _judge(identifier: str, answer: Callable[[Probe], Answer]) -> dict[str, str]:
+    """Let a rule's judge decide each case; returns what is told of each, or ``pass``."""
+    rule = CATALOGUE[identifier]
+    judge = getattr(sys.modules["soundcheck_catalogue.test_wire"], rule.test.partition("::")[2])
+    told = {}
+    for case in rule.cases or (Case(""),):
+        probes = {n: p.on("whisper-large-v3") for n, p in rule.probes(case, DEPLOYMENT).items()}
+        # What the tap saw in all is known at the end.
+        late = sorted(probes, key=lambda name: probes[name].method == TAP)
+        known = {name: answer(probes[name]) for name in late}
+        answers = Answers({name: known[name] for name in probes})
+        offered = {"answers": answers, "case": case, "found": lambda sentence: None}
+        wanted = inspect.signature(judge).parameters
+        try:
+            judge(**{name: offered[name] for name in wanted})
+        except (AssertionError, NotObserved, Untestable) as reason:
+            told[case.id] = f"{type(reason).__name__}: {reason}"
+        else:
+            told[case.id] = "pass"
+    return told
+
+
+def _changing(
+    change: Callable[[Probe, Answer], Answer],
+) -> Callable[[Probe], Answer]:
+    """Return the answers of a right wire, each as ``change`` leaves it."""
+    wire = RightWire()
+    return lambda probe: change(probe, wire(probe))
+
+
+def _tapping(answer: Answer, *hops: Hop) -> Answer:
+    return Answer(replace(answer.exchange, tapped=Tapped(hops)), answer.clip)
+
+
+@pytest.mark.parametrize("identifier", CATALOGUE)
+def test_right_records_pass(identifier: str) -> None:
+    """What a right deployment shows is not accused, also when it was written down and read."""
+
+    def read_back(probe: Probe, answer: Answer) -> Answer:
+        document = json.loads(json.dumps(answer.exchange.to_json()))
+        return Answer(Exchange.from_json(document), answer.clip)
+
+    for told in (_judge(identifier, RightWire()), _judge(identifier, _changing(read_back))):
+        odd = {case: one for case, one in told.items() if one != "pass"}
+        assert odd in ({}, {"any-other": "pass"}), odd
+
+
+@pytest.mark.parametrize("identifier", CATALOGUE)
+def test_without_a_tap_nothing_is_decided(identifier: str) -> None:
+    """An exchange that no tap saw, or in which nothing came through it, decides nothing."""
+
+    def unseen(probe: Probe, answer: Answer) -> Answer:
+        return Answer(replace(answer.exchange, tapped=None), answer.clip)
+
+    told = _judge(identifier, _changing(unseen))
+    assert all(one.startswith("Untestable: no tap") for one in told.values())
+    told = _judge(identifier, _changing(lambda probe, answer: _tapping(answer)))
+    assert all(one.startswith(("Untestable", "NotObserved")) for one in told.values()), told
+
+
+BESIDE_TWINS = [
+    identifier
+    for identifier, rule in CATALOGUE.items()
+    if "twin" in rule.probes(rule.cases[0] if rule.cases else None, DEPLOYMENT)
+]
+
+
+@pytest.mark.parametrize("identifier", BESIDE_TWINS)
+def test_an_attack_without_its_twin_says_nothing(identifier: str) -> None:
+    """Where a request that was left alone fails too, it is not the attack that was refused."""
+
+    def failing(probe: Probe, answer: Answer) -> Answer:
+        if probe.attack or probe.method == TAP:
+            return answer
+        return _exchange(probe, None, answer.exchange.tapped, BROKEN)
+
+    told = _judge(identifier, _changing(failing))
+    assert all(one.startswith("Untestable: ") for one in told.values()), told
+
+
+def test_every_attack_is_made_by_some_row() -> None:
+    """The rows use everything that the tap can do."""
+    made = {
+        probe.attack
+        for rule in CATALOGUE.values()
+        for case in rule.cases or (None,)
+        for probe in rule.probes(case, DEPLOYMENT).values()
+    }
+    assert made == set(Attack)
+
+
+# -- single decisions ----------------------------------------------------------------------------
+
+
+def _leaking(leak: Leak, changed: str) -> Callable[[Probe], Answer]:
+    def leaky(probe: Probe, answer: Answer) -> Answer:
+        hops = (replace(hop, leaks=(leak,), changed=changed) for hop in answer.tapped.hops)
+        return _tapping(answer, *hops)
+
+    return _changing(leaky)
+
+
+@pytest.mark.parametrize(
+    ("what", "place", "changed", "cases"),
+    [
+        ("prompt", "request head", "", {"prompt"}),
+        ("audio", "request body", Attack.FLIP_FILE_TAG, {"audio"}),
+        ("file name", "request body", "", {"file-name"}),
+        ("transcript", "response head", "", {"transcript", "streamed-transcript"}),
+        ("transcript", "response body", Attack.INJECT_ANSWER, set()),
+    ],
+)
+def test_a_leak_is_told_unless_the_tap_made_it(
+    what: str, place: str, changed: str, cases: set[str]
+) -> None:
+    """What is readable fails its case, with the dump, but not in an answer of the tap's making."""
+    leak = Leak(what, "raw", place, 7, "00000000  6162  ab")
+    told = _judge("wire/nothing-in-clear", _leaking(leak, changed))
+    red = {case: one for case, one in told.items() if one.startswith("AssertionError")}
+    assert set(red) == cases
+    assert all(f"{what} in the clear (raw) in the {place} at byte 7" in r for r in red.values())
+    assert all("ab" in one.splitlines()[-1] for one in red.values())
+
+
+@pytest.mark.parametrize("encoding", ["clear", "base64", "envelope"])
+def test_pieces_of_a_stream_are_put_together(encoding: str) -> None:
+    """A transcript that is only readable event by event is found."""
+
+    def value(word: str) -> str:
+        plain = json.dumps([{"delta": {"content": f" {word}"}}])
+        if encoding == "clear":
+            return plain
+        if encoding == "base64":
+            return json.dumps(base64.b64encode(plain.encode()).decode())
+        return (
+            Envelope(bytes(32), bytes(12), bytes(12), plain.encode() + bytes(16)).encode().decode()
+        )
+
+    frames = (f'data: {{"id": "xyz", "choices": {value(word)}}}\n\n' for word in TEXT.split())
+    clear = _message("HTTP/1.1 200 OK", EVENTS, "".join(frames).encode())
+
+    def shown(probe: Probe, answer: Answer) -> Answer:
+        return _tapping(answer, *(replace(hop, response=clear) for hop in answer.tapped.hops))
+
+    told = _judge("wire/nothing-in-clear", _changing(shown))
+    assert "show the transcript" in told["streamed-transcript"]
+
+
+def test_equal_ivs_are_told_with_their_places() -> None:
+    """The first pair of envelopes with the same IV under the same secret is named."""
+    wire = RightWire()
+
+    def repeating(probe: Probe) -> Answer:
+        answer = wire(probe)
+        if probe.method != TAP:
+            return answer
+        first, *rest = answer.tapped.hops
+        again = replace(first.sealed[0], name="prompt")
+        return _tapping(answer, first, *rest, replace(first, sealed=(again,)))
+
+    [told] = _judge("wire/ivs-unique", repeating).values()
+    assert "is that of language in the request of exchange 1, and of prompt in" in told
+
+
+def test_the_uploads_of_others_are_not_taken_for_ours() -> None:
+    """A request that passes the tap meanwhile, with a file of another size, is left aside."""
+    plain = b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nhello\r\n--b--\r\n'
+    other = Hop(2, 0.0, TLS, _message("POST /v1/audio/transcriptions HTTP/1.1", FORM, plain))
+
+    def beside(probe: Probe, answer: Answer) -> Answer:
+        return _tapping(answer, other, *answer.tapped.hops)
+
+    told = _judge("wire/only-agreed-fields-clear", _changing(beside))
+    assert set(told.values()) == {"pass"}
+
+
+def test_an_exchange_that_is_repeated_in_order_may_be_used() -> None:
+    """After a forged answer a proxy may ask again, and use what is in order."""
+    wire = RightWire()
+
+    def asking_again(probe: Probe) -> Answer:
+        answer = wire(probe)
+        if probe.attack not in LOSING:
+            return answer
+        again = [wire.exchange("attest"), wire.exchange("secret")]
+        upload = Hop(1, 0.0, TLS, wire.upload(probe), wire.answer(probe))
+        return _tapping(answer, *answer.tapped.hops, *again, upload)
+
+    assert set(_judge("wire/secret-exchange-verified", asking_again).values()) == {"pass"}
+
+
+def test_what_another_protocol_encrypts_is_judged_as_ciphertext() -> None:
+    """Random data in base64 within JSON of unknown members passes; text in it does not."""
+    random = Random(5)
+
+    def body(data: bytes) -> bytes:
+        sealed = {"v": 2, "parts": [{"key": "k", "data": base64.b64encode(data).decode()}]}
+        return json.dumps({"sealed": sealed}).encode()
+
+    def speaking(data: Callable[[], bytes]) -> Callable[[Probe], Answer]:
+        def other(probe: Probe, answer: Answer) -> Answer:
+            request = _message("POST /v1/audio/transcriptions HTTP/1.1", JSON, body(data()))
+            return _tapping(answer, *(replace(h, request=request) for h in answer.tapped.hops))
+
+        return _changing(other)
+
+    for row in ("ciphertext-random", "ciphertext-not-repeated", "blocks-not-repeated"):
+        told = _judge(f"wire/{row}", speaking(lambda: random.randbytes(5000)))
+        assert set(told.values()) == {"pass"}
+        told = _judge(f"wire/{row}", speaking(lambda: TEXT.encode() * 99))
+        assert all(one.startswith("AssertionError") for one in told.values())
+
+
+# -- damaged records -----------------------------------------------------------------------------
+
+STARTS = st.sampled_from(
+    [
+        *("", " ", "POST", "POST ", "HTTP/1.1", "HTTP/1.1 abc", "HTTP/1.1 200 OK", "\ud800 /"),
+        *(f"HTTP/1.1 {'9' * 5000}", f"POST /{'x' * 3000} HTTP/1.1"),
+        "POST /privatemode/v1/secret HTTP/1.1",
+    ]
+)
+ODD_BODIES = st.binary(max_size=40) | st.sampled_from(
+    [
+        *(b"{", b'{"\\ud800": "\\ud800"}', b"[" * 5000, b'{"a": ' * 5000, b"--b", b'"a:b:c:d"'),
+        *(b"data: {}\n\ndata:", b'{"PublicKey": "\xff", "EncapsulatedKey": 1}'),
+        *(b"9" * 5000, b"a" * 20_000),
+    ]
+)
+KINDS = st.sampled_from([(), FORM, JSON, EVENTS, (("content-type", "multipart/form-data"),)])
+CHANGED = st.sampled_from(["", Attack.REPLAY_REQUEST, Attack.LOSE_SECRET])
+LEAKS: st.SearchStrategy[tuple[Leak, ...]] = st.sampled_from(
+    [
+        (),
+        (Leak("prompt", "raw", "request head", 0, "x" * 5000),),
+        (Leak("transcript", "hex", "response body", 9, "\n"),),
+    ]
+)
+SEALED = st.lists(
+    st.builds(
+        lambda name, iv: Sealed("request", name, "aa", "bb" * 1000, iv, 1),
+        st.text(max_size=200),
+        st.sampled_from(["cc", "dd" * 1000]),
+    ),
+    max_size=3,
+)
+
+
+@st.composite
+def _message_like(draw: st.DrawFn, message: Message | None) -> Message | None:
+    """Return a message with something of it replaced or cut, or none."""
+    right = message or _refused(500)
+    cut, end = sorted(draw(st.tuples(*[st.integers(0, len(right.body))] * 2)))
+    changes: dict[str, Any] = draw(
+        st.sampled_from([{}, {"body": right.body[:cut] + right.body[end:]}])
+        | st.fixed_dictionaries({"start": STARTS})
+        | st.fixed_dictionaries({"body": ODD_BODIES, "headers": KINDS})
+    )
+    if "body" in changes:
+        changes["size"] = len(changes["body"])
+    return draw(st.sampled_from([message, replace(right, **changes), None]))
+
+
+@st.composite
+def _hop_like(draw: st.DrawFn, hop: Hop) -> Hop:
+    """Return a hop with something of it replaced."""
+    return replace(
+        hop,
+        request=draw(_message_like(hop.request)),
+        response=draw(_message_like(hop.response)),
+        tls=draw(st.sampled_from([hop.tls, None, TlsSeen("TLSv1", "x"), TLS])),
+        changed=draw(st.just(hop.changed) | CHANGED),
+        leaks=draw(LEAKS),
+        sealed=(*hop.sealed, *draw(SEALED)),
+    )
+
+
+@lru_cache(1)
+def _right(identifier: str) -> RightWire:
+    """Return the right answers to the probes of one rule, made once for all its damages."""
+    return RightWire()
+
+
+@pytest.mark.parametrize("identifier", CATALOGUE)
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_judge_breaks_on_a_damaged_record(identifier: str, data: st.DataObject) -> None:
+    """Whatever a tap may have seen and a client been told is judged, in a sentence or two."""
+
+    right = _right(identifier)
+
+    def damaged(probe: Probe) -> Answer:
+        answer = right(probe)
+        hops = [data.draw(_hop_like(hop)) for hop in answer.tapped.hops]
+        hops = hops[data.draw(st.integers(0, 2)) :]
+        response = answer.exchange.response
+        if response is not None:
+            body = data.draw(st.just(response.body) | ODD_BODIES)
+            status = data.draw(st.sampled_from([200, response.status]))
+            response = replace(response, body=body, status=status)
+        error = data.draw(st.sampled_from([None, None, None, BROKEN]))
+        response = data.draw(st.sampled_from([response, response, response, None]))
+        return _exchange(probe, response, Tapped(tuple(hops)), error)
+
+    for told in _judge(identifier, damaged).values():
+        told.encode()  # can be written to a report
+        assert len(told) < 2000
