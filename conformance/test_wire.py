@@ -7,6 +7,8 @@ to which an attack could not be done (there is no envelope to damage) has nothin
 
 What happens inside the backend no tap can show: that rests on the evidence of its attestation.
 
+Sources name files of edgelesssys/privatemode-public below internal/oss.
+
 PYTEST_DONT_REWRITE: every assertion brings its own sentence.
 """
 

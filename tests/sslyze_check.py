@@ -192,7 +192,8 @@ def compared(ours: Inspection, theirs: dict[str, Any]) -> Iterator[tuple[str, An
             yield f"{one.name} accepts {one.suite}", True, known
     everything = {suite for names in suites.values() for suite in names}
     weak = ours.weak_suites or ()
-    yield "weak suites", bool(weak), any(map(family, everything))
+    families = {family(suite) for suite in everything} - {""}
+    yield "weak families", sorted({family(suite) for suite in weak}), sorted(families)
     yield "all of ours are theirs", True, set(weak) | set(ours.static_suites or ()) <= everything
     static = {suite for suite in everything if not family(suite) and not forward_secret(suite)}
     yield "suites without forward secrecy", bool(ours.static_suites), bool(static)
@@ -204,7 +205,7 @@ def compared(ours: Inspection, theirs: dict[str, Any]) -> Iterator[tuple[str, An
         mine &= named
     yield "curves", sorted(mine), sorted(named)
     compresses = theirs["tls_compression"]["supports_compression"]
-    yield "compression", ours.compression not in ("", "null"), compresses
+    yield "compression", ours.compression not in ("", "null", "refused"), compresses
     if ours.renegotiation_info is not None:
         secure = theirs["session_renegotiation"]["supports_secure_renegotiation"]
         yield "renegotiation_info", ours.renegotiation_info, secure

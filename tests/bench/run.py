@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from sizes import boundary_files
 from sse import sse_parser
+from tap import taps
 from uploads import uploads
 
 from soundcheck.audio import Library
@@ -117,7 +118,7 @@ def first_line(repeats: int = 5) -> Figure:
     return Figure("first line of output", statistics.median(times), "s", 1)
 
 
-def check_run(cache: Path | None, what: str, seconds: float) -> Iterator[Figure]:
+def check_run(cache: Path | None, what: str, seconds: float, *options: str) -> Iterator[Figure]:
     """Yield the wall time and the peak memory of one check of the reference, all processes."""
     environment = dict(os.environ)
     if cache is not None:
@@ -125,7 +126,7 @@ def check_run(cache: Path | None, what: str, seconds: float) -> Iterator[Figure]
     with tempfile.TemporaryDirectory() as out:
         begin = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "soundcheck", "check", "--quiet", "--out", out],
+            [sys.executable, "-m", "soundcheck", "check", "--quiet", "--out", out, *options],
             env=environment,
             stdout=subprocess.DEVNULL,
         )
@@ -141,10 +142,19 @@ def check_run(cache: Path | None, what: str, seconds: float) -> Iterator[Figure]
 def main() -> int:
     """Measure everything, print the table, and return 1 if a gating figure is over its limit."""
     calibration = calibrate()
-    figures = [exchange_overhead(), first_line(), *sse_parser(), *uploads(), *private_stack()]
+    figures = [
+        exchange_overhead(),
+        first_line(),
+        *sse_parser(),
+        *uploads(),
+        *taps(),
+        *private_stack(),
+    ]
     figures += [*boundary_files(), fixtures_cold()]
     Library().build()
-    figures += check_run(None, "warm", 30)
+    figures += check_run(None, "without encryption, warm", 30, "--without", "encryption")
+    figures += check_run(None, "wire alone, warm", 25, "--only", "wire")
+    figures += check_run(None, "warm", 60)
     with tempfile.TemporaryDirectory() as cache:
         figures += check_run(Path(cache), "cold", 60)
     table = Table(title=f"calibration loop: {calibration:.0f} ms", box=None)

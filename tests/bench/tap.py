@@ -5,6 +5,7 @@ their own.
 """
 
 import asyncio
+import random
 import ssl
 import statistics
 import subprocess
@@ -30,6 +31,7 @@ SIZE = 25_000_000
 PATH = "/v1/audio/transcriptions"
 ANSWER = b'{"text": "Hello World."}'
 CANARIES, MEAN_CANARY = 200, 32
+MEMORY_ROUNDS = 5
 _REQUEST = "multipart/form-data; boundary=b"
 
 
@@ -58,26 +60,31 @@ def relaying(rounds: int = 15) -> tuple[float, float]:
     body = form()
     direct: list[float] = []
     tapped: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, _origin(Path(folder)) as (origin, roots):
-        with _tap(origin, roots, Path(folder)) as (tap, address, tap_roots):
-            with _client(origin, roots) as plain, _client(address, tap_roots) as through:
-                for number in range(rounds):
-                    direct.append(_ask(plain, body))
-                    if number == 1:
-                        before = memory(tap.pid)
-                    with peak_memory(tap.pid, 0.01) as peak:
-                        tapped.append(_ask(through, body))
-                        _settle(tap)
-                    if number == 1:
-                        highest = peak()
-                    elif number > 1:
-                        highest = max(highest, peak())
-    return statistics.median(tapped[2:]) / statistics.median(direct[2:]), (highest - before) / MIB
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _origin(Path(folder)) as (origin, roots),
+        _tap(origin, roots, Path(folder)) as (tap, address, tap_roots),
+        _client(origin, roots) as plain,
+        _client(address, tap_roots) as through,
+    ):
+        _ask(through, b"small")
+        _settle(tap)
+        before = memory(tap.pid)
+        # Not while time is taken: to look at a process's memory stops it.
+        with peak_memory(tap.pid, 0.01) as peak:
+            for _ in range(MEMORY_ROUNDS):
+                _ask(through, body)
+                _settle(tap)
+        for _ in range(rounds):
+            direct.append(_ask(plain, body))
+            tapped.append(_ask(through, body))
+            _settle(tap)
+    return statistics.median(tapped[2:]) / statistics.median(direct[2:]), (peak() - before) / MIB
 
 
 def searching() -> float:
     """Return the MB/s at which hexadecimal text is searched for many canaries, on one core."""
-    generator = __import__("random").Random(1)
+    generator = random.Random(1)
     canaries = [Canary("audio", generator.randbytes(MEAN_CANARY)) for _ in range(CANARIES)]
     text = generator.randbytes(SIZE).hex().encode()
     pieces = [text[at : at + 2**18] for at in range(0, len(text), 2**18)]

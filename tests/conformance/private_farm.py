@@ -3,8 +3,8 @@
 Run as ``python private_farm.py FOLDER``. Each line on standard input is a JSON object, each line on
 standard output the answer to it: ``{"faults": [...]}`` starts a gateway and tells its ``address``
 and the files of its ``roots`` and ``authority``; ``{"endpoint": ..., "roots": ...}`` starts the
-proxy that belongs to it, by way of a tap, and tells its ``base_url``; ``{}`` ends both. First of all
-the backend's ``base_url`` is told. It ends when standard input is closed.
+proxy that belongs to it, by way of a tap, and tells its ``base_url``; ``{}`` ends both. The first
+line tells the ``base_url`` of the backend. It ends when standard input is closed.
 """
 
 import asyncio

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from soundcheck.audio import Clip
 from soundcheck.contract import Answer, Answers, Case, Deployment, NotObserved, Probe, Untestable
 from soundcheck.contract.catalogue import load_catalogue
+from soundcheck.contract.contracts import ENCRYPTION
 from soundcheck.contract.deployment import ListedModel
 from soundcheck.contract.profile import load_profile
 from soundcheck.contract.requirement import Requirement
@@ -394,8 +395,10 @@ def test_right_answers_are_not_accused(identifier: str) -> None:
         status, media_type, body = _right(probe, dialect=dialect)
         return _answer(probe, status, media_type, _bytes(body), None)
 
+    # Nothing of encryption is seen in answers: its rows have tests and faults of their own.
+    undecided = "Untestable" if rule.area in ENCRYPTION else "NotObserved"
     for told in _judge(CATALOGUE[identifier], answer):
-        assert told == "pass" or told.startswith("NotObserved"), told
+        assert told == "pass" or told.startswith(undecided), told
 
 
 def _told(identifier: str, change: Callable[[dict[str, Any]], object]) -> list[str]:

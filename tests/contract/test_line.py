@@ -132,3 +132,17 @@ def test_what_nobody_saw_is_untestable(sender: Sender) -> None:
     for read in (lambda: bare.tapped, lambda: bare.inspection):
         with pytest.raises(Untestable):
             read()
+
+
+def test_a_proxy_that_does_not_answer_is_given_up(raw_server, tmp_path: Path, tap: _Told) -> None:
+    """After two requests without an answer, and no attack on them, the wire is untestable."""
+    client = Client(raw_server(b"").base_url)
+    line = Line(client, Canaries(Library(), tmp_path / "tap"), tap)
+    sender = Sender(client, Store(tmp_path), Library(), tmp_path, line=line)
+    untouched = [replace(SENT, attack=Attack.NONE, repeat=number) for number in range(3)]
+    for probe in (SENT, *untouched[:2]):
+        assert sender.answer(probe).exchange.error is not None
+    for probe in (untouched[2], replace(SENT, repeat=9)):
+        with pytest.raises(Untestable, match="2 untouched requests"):
+            sender.answer(probe)
+    sender.close()

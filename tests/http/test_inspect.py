@@ -207,6 +207,14 @@ def test_what_is_no_endpoint_is_a_problem(endpoint: str) -> None:
     assert inspect(endpoint, timeout=SHORT).problem
 
 
+@pytest.mark.parametrize("damage", [{"at": "today"}, {"at": "2026-01-01"}, {"chain": [{}]}])
+def test_a_damaged_document_is_refused(damage: dict[str, object]) -> None:
+    """A recorded inspection with times that cannot be compared is none."""
+    document = asdict(inspect("http://127.0.0.1/")) | damage
+    with pytest.raises((ValueError, KeyError)):
+        Inspection.from_json(document)
+
+
 def test_a_closed_port_is_a_problem() -> None:
     """A port that nobody listens on costs two connections."""
     with socket.create_server(("127.0.0.1", 0)) as server:

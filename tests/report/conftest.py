@@ -131,6 +131,97 @@ EXCHANGES: dict[str, dict[str, Any]] = {
 }
 
 
+INSPECTION: dict[str, Any] = {
+    "scheme": "https",
+    "host": "api.example",
+    "port": 443,
+    "loopback": False,
+    "at": "2026-11-22T19:04:58+00:00",
+    "server_name": "api.example",
+    "connections": 25,
+    "secure": True,
+    "problem": "",
+    "version": "TLS 1.3",
+    "suite": "TLS_AES_256_GCM_SHA384",
+    "versions": [
+        {"name": "TLS 1.3", "accepted": True, "suite": "AES_256_GCM_SHA384"},
+        {"name": "TLS 1.0", "accepted": False, "suite": ""},
+        {"name": "SSL 3.0", "accepted": None, "suite": ""},
+    ],
+    "weak_suites": [],
+    "static_suites": None,
+    "groups": ["x25519", "secp256r1"],
+    "groups_version": "TLS 1.3",
+    "weak_groups": [],
+    "dh_bits": 1024,
+    "compression": "null",
+    "renegotiation_info": True,
+    "chain": [
+        {
+            "subject": "CN=api.example",
+            "issuer": "CN=Root",
+            "not_before": "2026-10-23T19:04:57+00:00",
+            "not_after": "2026-12-22T19:04:57+00:00",
+            "names": ["api.example"],
+            "key": "EC",
+            "key_bits": 256,
+            "curve": "secp256r1",
+            "signature": "sha256",
+            "self_signed": False,
+            "problem": "",
+        },
+    ],
+    "trusted": True,
+    "in_time": False,
+    "chain_problem": "certificate has expired",
+    "name_matches": None,
+    "status": 200,
+    "hsts": None,
+    "plain": [{"port": 80, "kind": "http", "status": 301, "location": "https://api.example/"}],
+}
+"""What a look at an endpoint's TLS found."""
+
+TAPPED: dict[str, Any] = {
+    "hops": [
+        {
+            "connection": 1,
+            "at": 0.01,
+            "tls": {"version": "TLSv1.2", "cipher": "ECDHE-RSA-X", "server_name": None},
+            "request": {
+                "start": "POST /v1/audio/transcriptions HTTP/1.1",
+                "headers": [["x-note", "<b>markup</b>"]],
+                "body": "",
+                "size": 70_000,
+                "complete": True,
+            },
+            "response": None,
+            "changed": "flip a bit of the file's tag",
+            "problem": "",
+            "leaks": [
+                {
+                    "canary": "prompt",
+                    "encoding": "raw",
+                    "place": "request head",
+                    "offset": 20,
+                    "dump": "00000000  3c736372 6970743e  <script>",
+                }
+            ],
+            "sealed": [
+                {
+                    "direction": "request",
+                    "name": "file",
+                    "secret_id": "A" * 43 + "=",
+                    "nonce": "0b" * 12,
+                    "iv": "1c" * 12,
+                    "size": 34_000,
+                }
+            ],
+        }
+    ]
+}
+"""What a tap saw: one hop with a sealed file, and a prompt that leaked."""
+
+
 def _result(identity: str, verdict: Any, rule: str, source: str, **more: Any) -> Result:
     more.setdefault("level", {"warn": "SHOULD", "info": "MAY"}.get(verdict, "MUST"))
     area = identity.split("/")[0]
@@ -308,6 +399,18 @@ def make_run() -> Callable[..., Run]:
 def make_exchange() -> Callable[..., dict[str, Any]]:
     """Return the function that builds exchange documents."""
     return exchange
+
+
+@pytest.fixture(scope="session")
+def tapped() -> dict[str, Any]:
+    """Return what a tap saw, as an exchange holds it: not to be changed."""
+    return TAPPED
+
+
+@pytest.fixture(scope="session")
+def inspection() -> dict[str, Any]:
+    """Return what a look at an endpoint's TLS found, as an exchange holds it: not to be changed."""
+    return INSPECTION
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundcheck.report.curl import CLIPS_HINT, curl_arguments, curl_command
+from soundcheck.report.curl import CANARY_HINT, CLIPS_HINT, curl_arguments, curl_command
 
 MakeExchange = Callable[..., dict[str, Any]]
 URL = "http://127.0.0.1:1/v1/audio/transcriptions"
@@ -66,6 +66,14 @@ def test_the_command_reads_well_and_takes_the_key_from_the_environment(
             "  --form 'file=@sentence.wav;filename=sentence.wav;type=audio/wav'",
         )
     )
+
+
+def test_a_clip_that_was_made_for_the_run_is_found_there() -> None:
+    """The canary is no fixture: the hint names the folder of the run in which it lies."""
+    part = file_part(clip="canary.wav", filename="secret.wav")
+    command = curl_command(request(parts=[part]), None)
+    assert command.startswith(f"# {CANARY_HINT}\n")
+    assert CLIPS_HINT not in command
 
 
 def test_the_shell_fills_the_key_in_and_nothing_else() -> None:

@@ -179,3 +179,42 @@ def test_an_exchange_that_is_missing_or_foreign_is_a_sentence(tmp_path: Path) ->
     missing = load_evidence(tmp_path, "1" * 16, TARGET)
     assert missing.problem == f"exchanges/{'1' * 16}.json: there is no such file"
     assert "is no Soundcheck exchange" in (evidence(tmp_path, []).problem or "")
+
+
+def test_what_was_no_request_has_no_curl_line(
+    tmp_path: Path,
+    make_exchange: MakeExchange,
+    tapped: dict[str, Any],
+    inspection: dict[str, Any],
+) -> None:
+    """A look at the target's TLS, and at all that a tap saw, say what they are, and what it was."""
+    document = make_exchange("json", response=None) | {"tapped": tapped}
+    document["request"] |= {"method": "TAP", "parts": [], "headers": []}
+    shown = evidence(tmp_path, document)
+    assert (shown.problem, shown.curl, shown.headers) == (None, "", ())
+    assert shown.line == "all that the tap saw"
+    assert shown.answer == "1 hop, 1 sealed value, 1 leak"
+    document = make_exchange("json", response=None)
+    document["request"] |= {"method": "TLS", "parts": [], "headers": []}
+    document["inspection"] = inspection
+    shown = evidence(tmp_path, document)
+    assert (shown.line, shown.curl) == ("TLS of api.example:443", "")
+    assert shown.answer == "TLS 1.3 with TLS_AES_256_GCM_SHA384"
+    assert ("Strict-Transport-Security", "none") in shown.inspection
+    error = {"kind": "refused", "message": "nobody listens"}
+    shown = evidence(tmp_path, document | {"inspection": None, "error": error})
+    assert shown.answer == "refused: nobody listens"
+
+
+def test_what_a_tap_saw_meanwhile_stands_beside_the_answer(
+    tmp_path: Path, make_exchange: MakeExchange, tapped: dict[str, Any]
+) -> None:
+    """An exchange through a tap has its hops; one without a tap has none."""
+    shown = evidence(tmp_path, make_exchange("json") | {"tapped": tapped})
+    assert shown.answer == "200 OK, 59 B application/json"
+    assert shown.hops is not None
+    assert shown.hops.summary == "1 hop, 1 sealed value, 1 leak"
+    assert evidence(tmp_path, make_exchange("json") | {"tapped": None}).hops is None
+    damaged = evidence(tmp_path, make_exchange("json") | {"tapped": {"hops": [{}]}})
+    assert damaged.problem is not None
+    assert "is damaged" in damaged.problem

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from soundcheck.report.run import Result, Run, Target, count_requirements
 MakeRun = Callable[..., Run]
 MakeResult = Callable[..., Result]
 MakeExchange = Callable[..., dict[str, Any]]
+PageWith = Callable[[str], tuple["Page", str]]
 VOID = frozenset({"meta", "link", "br", "img", "rect", "input"})
 
 
@@ -235,11 +237,27 @@ def folder() -> Any:
         yield Path(name)
 
 
+def everywhere(text: str, document: Any, member: str = "") -> Any:
+    """Return a part of an exchange with ``text`` in place of every text that is a server's."""
+    match document:
+        case dict():
+            return {name: everywhere(text, value, name) for name, value in document.items()}
+        case list():
+            return [everywhere(text, one) for one in document]
+        case str() if member == "body":
+            return base64.b64encode(json.dumps({"member": text}).encode()).decode()
+        case str() if member not in ("scheme", "direction"):
+            return text
+    return document
+
+
 def hostile_page(
     folder: Path,
     make_run: MakeRun,
     make_result: MakeResult,
     make_exchange: MakeExchange,
+    tapped: dict[str, Any],
+    inspection: dict[str, Any],
     text: str,
 ) -> tuple[Page, str]:
     """Render a run in which ``text`` stands wherever a server or a profile could put it."""
@@ -247,13 +265,17 @@ def hostile_page(
     document["request"]["headers"] = [["x-header", text]]
     document["request"]["parts"] = [{"name": "prompt", "value": text.replace("\0", "")}]
     document["request"]["body"] = text
+    document["tapped"] = everywhere(text, tapped)
+    look = make_exchange("x", response=None) | {"inspection": everywhere(text, inspection)}
+    look["request"] |= {"method": "TLS", "parts": [], "headers": []}
+    (folder / "exchanges" / f"{'2' * 16}.json").write_text(json.dumps(look))
     (folder / "exchanges" / f"{'0' * 16}.json").write_text(json.dumps(document))
     frame = "".join(text.split())  # one frame whatever it holds
     stream = make_exchange("x", headers=[["content-type", "text/event-stream"]], status=500)
     stream["response"] |= {"body": {"text": f"data: x{frame}\n\n"}, "reason": text}
     (folder / "exchanges" / f"{'1' * 16}.json").write_text(json.dumps(stream))
     texts = {"rule": text, "source": text, "message": text, "found": text}
-    both = ("0" * 16, "1" * 16)
+    both = ("0" * 16, "1" * 16, "2" * 16)
     results = [
         make_result(verdict="fail", case=text, test=text, exchanges=both, **texts),
         make_result(case=f"{text}!", exchanges=both, **texts),
@@ -271,19 +293,29 @@ def hostile_page(
     return Page(source), source
 
 
-@settings(max_examples=80)
-@given(text=HOSTILE)
-def test_server_text_never_becomes_markup(
+@pytest.fixture(scope="module")
+def page_with(
     folder: Path,
     make_run: MakeRun,
     make_result: MakeResult,
     make_exchange: MakeExchange,
-    text: str,
-) -> None:
+    tapped: dict[str, Any],
+    inspection: dict[str, Any],
+) -> PageWith:
+    """Return the function that renders a run with a text in every place."""
+    return partial(hostile_page, folder, make_run, make_result, make_exchange, tapped, inspection)
+
+
+@pytest.fixture(scope="module")
+def harmless(page_with: PageWith) -> Page:
+    return page_with("harmless")[0]
+
+
+@settings(max_examples=80)
+@given(text=HOSTILE)
+def test_server_text_never_becomes_markup(page_with: PageWith, harmless: Page, text: str) -> None:
     """Hostile text in every place gives the same elements and attributes as harmless text."""
-    makers = (folder, make_run, make_result, make_exchange)
-    harmless, _ = hostile_page(*makers, "harmless")
-    page, source = hostile_page(*makers, f"a{text}a")
+    page, source = page_with(f"a{text}a")
     assert page.tags == harmless.tags
     assert page.open == []
     assert [a[:2] for a in page.attributes if a[0] != "esc"] == [
@@ -293,6 +325,37 @@ def test_server_text_never_becomes_markup(
     assert printable(f"a{text}a") in page.text
     assert printable(source) == source
     source.encode("utf-8")
+
+
+def test_what_a_tap_saw_stands_with_the_exchange(
+    make_run: MakeRun,
+    make_result: MakeResult,
+    make_exchange: MakeExchange,
+    tapped: dict[str, Any],
+    inspection: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    """Connection, change, leak with its bytes, headers and values; TLS facts as a table."""
+    (tmp_path / "exchanges").mkdir()
+    exchanges = {"0" * 16: {"tapped": tapped}, "1" * 16: {"inspection": inspection}}
+    for digest, seen in exchanges.items():
+        document = make_exchange("x", response=None) | seen
+        document["request"]["method"] = "POST" if "tapped" in seen else "TLS"
+        (tmp_path / "exchanges" / f"{digest}.json").write_text(json.dumps(document))
+    run = make_run(results=[make_result(verdict="fail", exchanges=tuple(exchanges))])
+    page = Page(render_html(run, tmp_path))
+    for words in (
+        "Between the proxy and its API (1 hop, 1 sealed value, 1 leak)",
+        "connection 1, TLSv1.2 with ECDHE-RSA-X · the tap's change: flip a bit of the file's tag",
+        "prompt readable (raw) in the request head, at byte 20\n"
+        "00000000  3c736372 6970743e  <script>",
+        "x-note: <b>markup</b>",
+        "IV 1c1c1c1c…, nonce 0b0b0b0b…, secret AAAAAAAA…",
+        "TLS as it was seen from outside",
+        "TLS 1.3 accepted, TLS 1.0 refused, SSL 3.0 not seen",
+    ):
+        assert words in page.text
+    assert page.text.count("Again, by hand") == 1
 
 
 def test_a_message_of_a_megabyte_is_cut(make_run: MakeRun, tmp_path: Path) -> None:

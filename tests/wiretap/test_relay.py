@@ -219,8 +219,9 @@ def test_upstream_with_http2_only(
     settings = bytes.fromhex("000000 04 00 00000000")
 
     def serve(origin: Any, connection: Any) -> None:
+        while connection.recv(2**16)[-3:] != b"-\r\n":
+            pass
         connection.sendall(settings)
-        connection.recv(2**16)
 
     context = start.context()
     context.set_alpn_protocols(["h2"] if says_so else ["http/1.1"])

@@ -58,6 +58,8 @@ def serve_private(settings: StackSettings) -> None:
     """Run the stack until a signal; raises SoundcheckError when a part does not start or ends."""
     if settings.via is not None and not is_address(settings.via):
         raise WrongAddress(f"--via takes HOST:PORT, not {settings.via!r}.")
+    if settings.gateway_roots is not None:
+        _check_target(settings.gateway_roots)
     with _signals(), ExitStack() as opened:
         backend = settings.backend
         reference = opened.enter_context(
@@ -133,12 +135,21 @@ def _curl(base_url: str, variable: str | None) -> str:
     )
 
 
+def _check_target(path: Path) -> None:
+    """Raise NotWritten for a file that must not be replaced, or has no folder to be in."""
+    try:
+        if path.exists() and not path.read_bytes().startswith(_PEM):
+            raise NotWritten(f"{path} is there already, and is no certificate.")
+    except OSError as error:
+        raise NotWritten(f"{path} cannot be replaced: {error.strerror}.") from None
+    if not path.parent.is_dir():
+        raise NotWritten(f"{path} cannot be written: there is no folder {path.parent}.")
+
+
 @contextmanager
 def _copied(source: Path, target: Path) -> Iterator[None]:
     """Have a copy of a certificate at ``target``, which is gone afterwards; raises NotWritten."""
     try:
-        if target.exists() and not target.read_bytes().startswith(_PEM):
-            raise NotWritten(f"{target} is there already, and is no certificate.")
         target.write_bytes(source.read_bytes())
     except OSError as error:
         raise NotWritten(f"{target} cannot be written: {error.strerror}.") from None

@@ -77,9 +77,9 @@ def tap(
     ended = threading.Event()
     try:
         with Tap(upstream, listen, folder=out, upstream_roots=tls_roots, told=shown.hop) as tap:
-            _introduce(tap, upstream, canaries)
             tap.search_for(canaries)
             try:
+                _introduce(tap, upstream, canaries)
                 ended.wait()
             except KeyboardInterrupt:
                 typer.echo()

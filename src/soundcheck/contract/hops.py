@@ -163,7 +163,8 @@ def told(hop: Hop) -> str:
     method, path = hop.request.start.partition(" ")[0][:20], hop.request.path[:_LONGEST]
     status = status_of(hop)
     answer = "" if status is None else f", answered {status}"
-    return f"{method} {path} of {hop.request.size:,} bytes{answer}"
+    text = f"{method} {path} of {hop.request.size:,} bytes{answer}"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def name_of(value: Value | Carried | Cipher | Sealed) -> str:

@@ -10,11 +10,15 @@ from typing import Protocol
 from soundcheck.contract.attack import Attack
 from soundcheck.contract.canary import Canaries, Canary, spoken
 from soundcheck.contract.probe import TLS, Probe
+from soundcheck.contract.verdict import Untestable
 from soundcheck.http.client import Client
 from soundcheck.http.exchange import Exchange, SentRequest, Timing
 from soundcheck.http.inspect import inspect
 from soundcheck.http.multipart import Body
 from soundcheck.http.tapped import Tapped
+
+UNANSWERED = 2
+"""Requests without an answer, and without an attack, after which a proxy is given up."""
 
 
 class Watch(Protocol):
@@ -62,6 +66,7 @@ class Line:
         self._tap = tap
         self._endpoint = endpoint
         self._roots = roots
+        self._unanswered = 0
 
     def close(self) -> None:
         """Close the connections and the tap."""
@@ -77,9 +82,19 @@ class Line:
         parts: tuple[dict[str, object], ...],
         timeout: float,
     ) -> Exchange:
-        """Send ``probe`` once while the tap watches; the exchange has what the tap saw."""
+        """Send ``probe`` once while the tap watches; the exchange has what the tap saw.
+
+        Raises ``Untestable`` when the proxy left too many requests in a row without an answer that
+        nobody had tampered with: each further one would take all of its patience.
+        """
         if self._tap is None:
             raise LookupError("a request of the wire was planned without a tap")
+        if self._unanswered >= UNANSWERED:
+            told = "; ".join(self._tap.problems)
+            raise Untestable(
+                f"{self._unanswered} untouched requests in a row had no answer"
+                + (f" (at the tap: {told})" if told else "")
+            )
         with self._tap.watching(probe.attack) as watch:
             exchange = self._client.send(
                 probe.method,
@@ -91,6 +106,8 @@ class Line:
                 lane=probe.lane.value,
                 timeout=timeout,
             )
+        if not probe.attack:
+            self._unanswered = self._unanswered + 1 if exchange.error is not None else 0
         return replace(exchange, tapped=watch.tapped(spoken(_texts(exchange))))
 
     def look(self, probe: Probe, timeout: float) -> Exchange:

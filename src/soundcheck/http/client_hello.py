@@ -70,7 +70,7 @@ class ClientHello:
     compressions: tuple[int, ...] = (0,)
     renegotiation: Renegotiation = "scsv"
     server_name: str = ""
-    alpn: tuple[str, ...] = ("http/1.1",)
+    alpn: tuple[str, ...] = ("h2", "http/1.1")
     shares: bytes = b""
     random: bytes = field(default_factory=lambda: os.urandom(32))
     session: bytes = field(default_factory=lambda: os.urandom(32))

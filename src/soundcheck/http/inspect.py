@@ -41,6 +41,7 @@ from soundcheck.http.tls_names import (
     VERSIONS,
     WEAK,
     WEAK_CURVES,
+    family,
     named,
 )
 
@@ -55,6 +56,9 @@ SILENCES = 3
 
 PATH = "/v1/models"
 """What is asked for where the endpoint is given without a path."""
+
+REFUSED = "refused"
+"""What became of an offer of compression that ended the handshake."""
 
 _HEAD = 2**14
 _TEXT = 200
@@ -199,7 +203,7 @@ class _Visit:
             flight = self._hello(ClientHello(TLS12, compressions=(DEFLATE, 0)))
             seen = replace(
                 seen,
-                compression=named(COMPRESSIONS, flight.compression),
+                compression=REFUSED if flight.refused else named(COMPRESSIONS, flight.compression),
                 renegotiation_info=older[0].renegotiation_info,
             )
         chain = tuple(map(read_certificate, sent))
@@ -230,42 +234,36 @@ class _Visit:
         ``curve`` is that of the certificate's key: before TLS 1.3 a server may use that key only
         for a client that knows the curve, so it is always offered too, last.
         """
-        newer = seen.accepts(VERSIONS[TLS13])
-        older = any(one.accepted for one in seen.versions if one.name != VERSIONS[TLS13])
-        weak: tuple[str, ...] = ()
-        static: tuple[str, ...] = ()
-        groups: tuple[str, ...] = ()
-        weak_groups: tuple[str, ...] = ()
-        bits = None
-        if newer:
-            weak += self._suites(INTEGRITY_ONLY, TLS13, most=1)
-            groups = self._groups(GROUPS_OF_TLS13, SUITES_OF_TLS13, TLS13)
-        if older:
-            weak += self._suites(WEAK, TLS12, most=6)
-            static = self._suites(STATIC, TLS12, most=4)
-            if not newer:
-                groups = self._groups(CURVES_OF_TLS12, EPHEMERAL_CURVES, TLS12, beside=curve)
-            weak_groups = self._groups(WEAK_CURVES, EPHEMERAL_CURVES, TLS12, 3, curve)
-            flight = self._hello(ClientHello(TLS12, suites=EPHEMERAL_FIELDS, groups=()))
-            bits = flight.dh_bits
-        if not newer and not older:
+        if seen.accepts(VERSIONS[TLS13]):
+            seen = replace(
+                seen,
+                weak_suites=self._suites(INTEGRITY_ONLY, TLS13, 1, _itself),
+                static_suites=(),
+                groups=self._groups(GROUPS_OF_TLS13, SUITES_OF_TLS13, TLS13),
+                groups_version=VERSIONS[TLS13],
+                weak_groups=(),
+            )
+        if not any(one.accepted for one in seen.versions if one.name != VERSIONS[TLS13]):
             return seen
-        return replace(
+        before, weak = seen.weak_suites or (), self._suites(WEAK, TLS12, 6, _family)
+        seen = replace(
             seen,
-            weak_suites=weak,
-            static_suites=static,
-            groups=groups,
-            groups_version=VERSIONS[TLS13 if newer else TLS12],
-            weak_groups=weak_groups,
-            dh_bits=bits,
+            weak_suites=before + weak if weak is not None else before or None,
+            static_suites=self._suites(STATIC, TLS12, 4, _itself),
+            weak_groups=self._groups(WEAK_CURVES, EPHEMERAL_CURVES, TLS12, 3, curve),
+            dh_bits=self._hello(ClientHello(TLS12, suites=EPHEMERAL_FIELDS, groups=())).dh_bits,
         )
+        if seen.groups_version:
+            return seen
+        groups = self._groups(CURVES_OF_TLS12, EPHEMERAL_CURVES, TLS12, beside=curve)
+        return replace(seen, groups=groups, groups_version=VERSIONS[TLS12])
 
     def _versions(self) -> tuple[tuple[VersionSeen, ...], list[FirstFlight]]:
         """Return what becomes of each version, newest first, and the answers that agreed."""
         seen, agreed = [], []
         for number in sorted(VERSIONS, reverse=True):
             suites = SUITES_OF_TLS13 if number == TLS13 else SUITES_OF_TLS12
-            groups = () if number == SSL3 else ClientHello().groups
+            groups = () if number == SSL3 else ClientHello().groups + WEAK_CURVES
             flight = self._hello(ClientHello(number, number, suites=suites, groups=groups))
             accepted = None
             if flight.agreed:
@@ -278,11 +276,15 @@ class _Visit:
             seen.append(VersionSeen(VERSIONS[number], accepted, suite))
         return tuple(seen), agreed
 
-    def _suites(self, offered: tuple[int, ...], highest: int, most: int) -> tuple[str, ...]:
-        """Return the names of the suites that are accepted of those ``offered``, up to ``most``."""
-        return self._chosen(
-            offered, SUITES, most, lambda left: ClientHello(highest, suites=left), _suite_of
-        )
+    def _suites(
+        self, offered: tuple[int, ...], highest: int, most: int, alike: Callable[[int], object]
+    ) -> tuple[str, ...] | None:
+        """Return the names of the suites that are accepted of those ``offered``."""
+
+        def hello(left: tuple[int, ...]) -> ClientHello:
+            return ClientHello(highest, suites=left)
+
+        return self._chosen(offered, SUITES, most, hello, _suite_of, alike)
 
     def _groups(
         self,
@@ -291,14 +293,14 @@ class _Visit:
         version: int,
         most: int = 13,
         beside: tuple[int, ...] = (),
-    ) -> tuple[str, ...]:
+    ) -> tuple[str, ...] | None:
         """Return the names of the groups that are accepted of those ``offered``."""
 
         def hello(left: tuple[int, ...]) -> ClientHello:
             rest = tuple(group for group in beside if group not in left)
             return ClientHello(version, version, suites=suites, groups=left + rest)
 
-        return self._chosen(offered, GROUPS, most, hello, _group_of)
+        return self._chosen(offered, GROUPS, most, hello, _group_of, _itself)
 
     def _chosen(
         self,
@@ -307,16 +309,22 @@ class _Visit:
         most: int,
         hello: Callable[[tuple[int, ...]], ClientHello],
         choice: Callable[[FirstFlight], int | None],
-    ) -> tuple[str, ...]:
-        """Offer all, then all but what was chosen, and so on until the server refuses."""
+        alike: Callable[[int], object],
+    ) -> tuple[str, ...] | None:
+        """Offer all, then all but what is ``alike`` the choice, and so on until it is refused.
+
+        Returns the names of the choices, ``most`` at most; ``None`` where no answer told.
+        """
         found: list[str] = []
         while offered and len(found) < most:
             flight = self._hello(hello(offered))
+            if not (found or flight.agreed or flight.refused):
+                return None
             chosen = choice(flight) if flight.agreed else None
             if chosen is None or chosen not in offered:
                 break
             found.append(named(names, chosen))
-            offered = tuple(number for number in offered if number != chosen)
+            offered = tuple(number for number in offered if alike(number) != alike(chosen))
         return tuple(found)
 
     def _hello(self, hello: ClientHello) -> FirstFlight:
@@ -519,6 +527,14 @@ def _curve(chain: tuple[bytes, ...]) -> tuple[int, ...]:
     if not chain or not (curve := read_certificate(chain[0]).curve):
         return ()
     return tuple(number for number, name in GROUPS.items() if name == curve)
+
+
+def _itself(number: int) -> int:
+    return number
+
+
+def _family(suite: int) -> str:
+    return family(SUITES[suite])
 
 
 def _suite_of(flight: FirstFlight) -> int | None:

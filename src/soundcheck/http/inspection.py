@@ -5,6 +5,7 @@ Versions, suites and groups stand by the names of ``http/tls_names.py``, times i
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 
@@ -44,7 +45,10 @@ class Certificate:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Rebuild it from its document."""
+        """Rebuild it from its document; raises ``ValueError`` for a damaged one."""
+        if not document["problem"]:
+            _check_time(document["not_before"])
+            _check_time(document["not_after"])
         return cls(**{**document, "names": tuple(document["names"])})
 
 
@@ -70,10 +74,12 @@ class Inspection:
     is ``None``, or an empty text, was not seen. ``secure`` tells whether a handshake was finished;
     ``problem`` why not, or why the inspection ended early.
 
-    ``groups`` are those of the key exchange that were accepted in ``groups_version``, in the
-    server's own order, before TLS 1.3 up to the curve of its certificate; ``dh_bits`` is the size of a prime without a name. ``trusted`` tells whether
-    the chain leads to a root, whatever the time; ``in_time`` whether it does so now;
-    ``compression`` is what was chosen of DEFLATE and none; ``hsts`` the value of the header
+    ``weak_suites`` has one suite of each weak family, ``static_suites`` the first few without
+    forward secrecy. ``groups`` are those of the key exchange that were accepted in
+    ``groups_version``, in the server's own order, before TLS 1.3 only up to the curve of the
+    certificate; ``dh_bits`` is the size of a prime without a name. ``trusted`` tells whether the
+    chain leads to a root, whatever the time; ``in_time`` whether it does so now; ``compression`` is
+    what was chosen of DEFLATE and ``null``, or ``refused``; ``hsts`` the value of the header
     Strict-Transport-Security of the answer with ``status``.
     """
 
@@ -112,7 +118,11 @@ class Inspection:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Rebuild it from the document that ``dataclasses.asdict`` gives."""
+        """Rebuild it from the document that ``dataclasses.asdict`` gives.
+
+        Raises ``ValueError``, ``KeyError`` or ``TypeError`` for a damaged one.
+        """
+        _check_time(document["at"])
         texts = {
             name: None if document[name] is None else tuple(document[name])
             for name in ("weak_suites", "static_suites", "groups", "weak_groups")
@@ -126,3 +136,9 @@ class Inspection:
                 "plain": tuple(PlainAnswer(**answer) for answer in document["plain"]),
             }
         )
+
+
+def _check_time(text: str) -> None:
+    """Raise ``ValueError`` for what is no time with its zone: others cannot be compared with it."""
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")

@@ -109,12 +109,14 @@ def _members(data: bytes, offset: int, event: int | None) -> Iterator[Value]:
     if not isinstance(json.loads(text), dict):
         raise ValueError("no JSON object")
     at = _after_space(text, text.index("{") + 1)
+    seen = 0  # characters that ``offset`` counts already
     while text[at] != "}":
         name, at = decoder.raw_decode(text, at)
         at = _after_space(text, _after_space(text, at) + 1)  # the colon
         _, end = decoder.raw_decode(text, at)
-        raw = text[at:end].encode()
-        yield Value(name, raw, offset + len(text[:at].encode()), event)
+        offset += len(text[seen:at].encode())
+        seen = at
+        yield Value(name, text[at:end].encode(), offset, event)
         at = _after_space(text, end)
         if text[at] == ",":
             at = _after_space(text, at + 1)

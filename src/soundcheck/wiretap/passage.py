@@ -4,6 +4,7 @@ Each piece goes on as soon as it came, and no faster than the other side takes i
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -110,7 +111,7 @@ async def body_of(line: Line, recording: Recording, patience: float) -> AsyncIte
             raise BadRequest(error) from None
         if isinstance(event, h11.Data):
             body.take(event.data)
-            yield bytes(event.data)
+            yield event.data
         elif isinstance(event, h11.EndOfMessage):
             body.complete = True
             return
@@ -174,7 +175,16 @@ class Passage:
     async def _fail(self, problem: str) -> None:
         """Tell the proxy that it failed, or break off where an answer has begun."""
         self._recording.problem = problem
+        await self._hear_rest()
         await own.refuse(self._client, self._recording, 502, problem)
+
+    async def _hear_rest(self) -> None:
+        """Read, for the record, what the proxy sends although it goes nowhere."""
+        if self._client.http.our_state is h11.SEND_RESPONSE and own.is_unheard(self._client):
+            with contextlib.suppress(Silent, BadRequest, ProxyGone, TimeoutError, OSError):
+                async with asyncio.timeout(own.LINGER):
+                    async for _ in body_of(self._client, self._recording, own.QUIET):
+                        pass
 
     async def _relayed(self) -> bool:
         answer = self._own_answer()

@@ -3,7 +3,6 @@
 A recording is filled while its exchange goes on and examined in a thread of its own after that.
 """
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -119,6 +118,7 @@ class Recorder:
         self._told = told
         self._search = Search(())
         self._hops: dict[int, Hop] = {}
+        self._open: dict[int, Recording] = {}
         self._count = self._sealed = 0
         self._lock = threading.Lock()
         self._problems: dict[str, None] = {}
@@ -149,6 +149,7 @@ class Recorder:
         with self._lock:
             self._count += 1
             recording.number = self._count
+            self._open[recording.number] = recording
         if recording.block is not None:
             recording.block.recordings.append(recording)
         return recording
@@ -164,6 +165,7 @@ class Recorder:
             self._examiner.submit(self._examine, recording)
         except RuntimeError:  # the tap is being closed
             recording.release()
+            self._open.pop(recording.number, None)
             recording.ended.set()
 
     def _examine(self, recording: Recording) -> None:
@@ -189,6 +191,7 @@ class Recorder:
 
     def _keep(self, number: int, hop: Hop) -> None:
         with self._lock:
+            self._open.pop(number, None)
             self._hops[number] = hop
             self._sealed += len(hop.sealed)
             while len(self._hops) > 1 and (
@@ -218,11 +221,19 @@ class Recorder:
 
     def _told_of(self, found: Iterable[Found], place: str) -> Iterator[Leak]:
         for one in found:
-            around = one.around
-            for secret in self._secrets:
-                around = around.replace(secret.encode(), b"*" * len(secret.encode()))
-            dump = hex_dump(around, one.around_start)
+            dump = hex_dump(self._masked(one.around), one.around_start)
             yield Leak(one.what, one.encoding, place, one.offset, dump)
+
+    def _masked(self, data: bytes) -> bytes:
+        """Return ``data`` without the secrets, nor the end or the begin of one at its edges."""
+        for secret in map(str.encode, self._secrets):
+            data = data.replace(secret, b"*" * len(secret))
+            for size in range(min(len(secret), len(data)), 2, -1):
+                if data.startswith(secret[-size:]):
+                    data = b"*" * size + data[size:]
+                if data.endswith(secret[:size]):
+                    data = data[:-size] + b"*" * size
+        return data
 
     def tapped(self, block: Block, more: Iterable[Canary]) -> Tapped:
         """Return what the block's exchanges were, searched for ``more``; waits for their end."""
@@ -244,9 +255,12 @@ class Recorder:
         return Tapped(tuple(hops))
 
     def everything(self) -> Tapped:
-        """Return every hop that has ended, without bodies."""
-        with contextlib.suppress(RuntimeError):  # closed: then all are examined
-            self._examiner.submit(bool).result()  # those before it are examined then
+        """Return every hop, without bodies; those that go on are waited for, but not for long."""
+        deadline = time.monotonic() + PATIENCE
+        with self._lock:
+            going_on = list(self._open.values())
+        for recording in going_on:
+            recording.ended.wait(max(0.0, deadline - time.monotonic()))
         with self._lock:
             return Tapped(tuple(self._hops[number] for number in sorted(self._hops)))
 

@@ -88,11 +88,12 @@ class Relay:
         task = asyncio.create_task(self._serve(connection, self.connections))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Here and not in the task, which may be cancelled before it begins.
+        task.add_done_callback(lambda _: connection.close())
 
     async def _serve(self, connection: socket.socket, number: int) -> None:
         try:
-            with contextlib.closing(connection):
-                await self._greet(connection, number)
+            await self._greet(connection, number)
         except OSError as error:
             self._recorder.trouble(f"A proxy's connection broke: {reason_of(error)}")
         except asyncio.CancelledError:  # told to hang up

@@ -102,7 +102,7 @@ class Wire(asyncio.Protocol):
             self.transport.resume_reading()
         return piece
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Send ``data``; raises ``OSError`` where there is nobody any more."""
         if self._closed.is_set() or self.transport.is_closing():
             raise ConnectionResetError("the connection is closed")
@@ -180,8 +180,11 @@ class Line:
 
     async def send(self, event: Event) -> None:
         """Send what ``event`` says, once the other side keeps up."""
-        if data := self.http.send(event):
-            self.wire.write(data)  # in one piece: each would be a record of TLS
+        pieces = self.http.send_with_data_passthrough(event) or []
+        # In one piece, since each would be a record of TLS; what is large is not copied for it.
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if data:
+            self.wire.write(data)
         await self.wire.flushed()
 
     async def until_gone(self) -> None:

@@ -219,7 +219,7 @@ def is_accepted(stack: Stack, when: str, change: Callable[[Hop], None], stream: 
 
 
 @pytest.mark.parametrize(
-    ("name", "when", "change", "stream"), ACCEPTED, ids=lambda one: str(one)[:30]
+    ("name", "when", "change", "stream"), ACCEPTED, ids=[name for name, *_ in ACCEPTED]
 )
 def test_a_fault_accepts_what_it_must_not(
     build: Build, right: Stack, name: str, when: str, change: Callable[[Hop], None], stream: bool

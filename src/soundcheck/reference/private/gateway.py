@@ -22,7 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 from soundcheck.http.certificates import Authority
 from soundcheck.reference.auth import check_key
 from soundcheck.reference.incoming import ClientGone, Incoming
-from soundcheck.reference.private import answer, attestation, hpke, request
+from soundcheck.reference.private import answer, attestation, hpke, request, upstream
 from soundcheck.reference.private.agreed import Secrets, UnknownSecret, secret_of
 from soundcheck.reference.private.cipher import Cipher, Opener, Sealer, Secret, Tampered
 from soundcheck.reference.private.conduct import Conduct
@@ -316,8 +316,8 @@ class Service:
             headers["content-type"] = content_type
         path = path_of(http)
         try:
-            asked = self._made.build_request(
-                http.method, self._backend_root + path, headers=headers, content=body
+            asked = upstream.request(
+                self._made, http.method, self._backend_root + path, headers, body
             )
             return await self._made.send(asked, stream=True)
         except (httpx.TransportError, httpx.InvalidURL) as error:

@@ -24,7 +24,7 @@ BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE"})
 
 # What gets through of an answer's headers: whatever else they carry is nobody's business.
 _PASSED = ("content-type", "x-request-id", "retry-after", "www-authenticate", "allow")
-_IN_LOOP = 2**16  # bytes that may be worked on without holding up other requests
+_IN_LOOP = 2**22  # bytes of a body, 10 ms of work, that may hold up other requests
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -10,6 +10,7 @@ import httpx
 
 _TIMEOUT = httpx.Timeout(600, connect=15, pool=None)
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=60)
+_PIECE = 2**18
 _BREAKS = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
 
 
@@ -64,7 +65,7 @@ class Upstream:
         for scheme in self._schemes:
             url = f"{scheme}://{self._endpoint}{path}"
             try:
-                asked = client.build_request(method, url, headers=dict(headers), content=content)
+                asked = request(client, method, url, headers, content)
                 return await client.send(asked, stream=True)
             except httpx.ConnectError as error:
                 last = Unreachable(f"no trusted connection to {self._endpoint}: {error}")
@@ -88,6 +89,25 @@ class Upstream:
                 verify=context, trust_env=False, timeout=_TIMEOUT, limits=_LIMITS
             )
         return self._made
+
+
+def request(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    content: bytes | None,
+) -> httpx.Request:
+    """Return a request whose body goes out piece by piece, so that the other side can begin."""
+    if content is None or len(content) <= _PIECE:
+        return client.build_request(method, url, headers=dict(headers), content=content)
+    told = {**headers, "content-length": str(len(content))}
+    return client.build_request(method, url, headers=told, content=_pieces(content))
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _PIECE):
+        yield content[start : start + _PIECE]
 
 
 async def read(response: httpx.Response, most: int) -> bytes:

@@ -1,0 +1,86 @@
+"""Records are bounded, and hold no secret."""
+
+from pathlib import Path
+
+import pytest
+
+from soundcheck.contract.canary import Canary
+from soundcheck.http.tapped import Hop
+from soundcheck.wiretap import recorder as module
+from soundcheck.wiretap.recorder import Recorder, hex_dump
+
+WORD = b"abcdefghijklmnopqrstuvwx"
+
+
+def _hop(recorder: Recorder, body: bytes = b"", problem: str = "") -> None:
+    recording = recorder.begin(1, None, None)
+    message = recording.requested("POST /x HTTP/1.1", ())
+    message.body.take(body)
+    recording.problem = problem
+    recorder.end(recording)
+
+
+def test_a_hex_dump() -> None:
+    """Offset, sixteen bytes in four groups, and what of it is ASCII; narrow enough for reports."""
+    dump = hex_dump(b"\x00Hello, World!\x7f\xff--", 0x1F0)
+    assert dump == (
+        "000001f0  0048656c 6c6f2c20 576f726c 64217fff  .Hello, World!..\n"
+        "00000200  2d2d                                 --"
+    )
+
+
+@pytest.mark.parametrize("place", range(-30, 60, 6))
+def test_no_dump_holds_a_secret(tmp_path: Path, place: int) -> None:
+    """Not even in part, where the dump begins or ends in the middle of it."""
+    secret = b"sk-0123456789ABCDEFGHIJ"
+    recorder = Recorder(tmp_path, [secret.decode()])
+    recorder.search_for([Canary("prompt", WORD)])
+    before, after = (b"", b"." * place) if place >= 0 else (b"." * -place, b"")
+    body = secret + before + WORD + after + secret
+    _hop(recorder, body)
+    (hop,) = recorder.everything().hops
+    recorder.close()
+    (leak,) = hop.leaks
+    shown = bytes.fromhex("".join(line[10:45] for line in leak.dump.splitlines()))
+    assert WORD in shown
+    for size in range(6, len(secret) + 1):
+        assert secret[:size] not in shown
+        assert secret[-size:] not in shown
+
+
+def test_long_runs_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest hops go, which is told; problems stop at a number."""
+    monkeypatch.setattr(module, "MOST_HOPS", 5)
+    monkeypatch.setattr(module, "MOST_PROBLEMS", 3)
+    recorder = Recorder(tmp_path, ())
+    for number in range(8):
+        _hop(recorder, problem=f"problem {number}")
+    kept = recorder.everything().hops
+    recorder.close()
+    assert [hop.problem for hop in kept] == [f"problem {number}" for number in range(3, 8)]
+    assert recorder.problems[:3] == ("problem 0", "problem 1", "problem 2")
+    assert "no longer kept" in recorder.problems[-1]
+
+
+def test_a_fault_while_examining(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exchange that cannot be examined is kept, and the fault is told."""
+    told: list[Hop] = []
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("x")
+
+    monkeypatch.setattr(module.contents, "values", broken)
+    recorder = Recorder(tmp_path, (), lambda hop, _: told.append(hop))
+    _hop(recorder)
+    assert len(recorder.everything().hops) == 1
+    recorder.close()
+    assert len(told) == 1
+    assert "ZeroDivisionError" in recorder.problems[0]
+
+
+def test_what_ends_after_the_end(tmp_path: Path) -> None:
+    """A hop that ends when all is closed is let go of."""
+    recorder = Recorder(tmp_path, ())
+    recorder.close()
+    _hop(recorder)
+    assert recorder.everything().hops == ()
