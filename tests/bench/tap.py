@@ -1,7 +1,9 @@
 """What the tap costs a request of 25 MB: time beside the same request without it, and memory.
 
-The API is a server that reads and answers, the proxy httpx; both and the tap have processes of
-their own.
+What gates is a file of 25 MB on its way through the private stack, where the tap has its place: a
+request of 50 MB there. Beside it stands the tap alone, between httpx for a proxy and a server that
+only reads for an API: nothing but TLS, which the tap does twice more. All have processes of their
+own.
 """
 
 import asyncio
@@ -17,12 +19,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from exchange_server import instant_server
 from figures import Figure
 from memory import memory, peak_memory
+from uploads import ask, body
 
 from soundcheck.contract.canary import Canary
 from soundcheck.http.certificates import Authority, Credentials
 from soundcheck.http.envelope import Envelope
+from soundcheck.reference.private import start_gateway, start_proxy
 from soundcheck.wiretap.search import Search
 from soundcheck.wiretap.tap import Tap
 
@@ -37,8 +42,9 @@ _REQUEST = "multipart/form-data; boundary=b"
 
 def taps() -> Iterator[Figure]:
     """Yield the figures."""
+    yield Figure("25 MB by the stack and the tap / without tap", in_place(), "", 1.3, gates=True)
     times, more = relaying()
-    yield Figure("25 MB through the tap, times without it", times, "", 1.3, gates=True)
+    yield Figure("25 MB by the tap alone / bare TLS", times, "", 1.3)
     yield Figure("25 MB through the tap, memory", more, "MiB", 32)
     yield Figure("canary search, MB/s below 200", max(0.0, 200 - searching()), "MB/s", 0)
 
@@ -52,12 +58,36 @@ def form() -> bytes:
     return head + envelope.encode() + tail
 
 
+def in_place(rounds: int = 9) -> float:
+    """Return how often the time without the tap a file of 25 MB takes through the private stack.
+
+    Medians of requests sent in turns, to a backend that answers at once.
+    """
+    content = body(random.Random(1).randbytes(SIZE))
+    direct: list[float] = []
+    tapped: list[float] = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        instant_server() as backend,
+        start_gateway(backend) as gateway,
+        _tap(gateway.address, gateway.roots, Path(folder)) as (tap, address, roots),
+        start_proxy(gateway.address, roots=gateway.roots, authority=gateway.authority) as plain,
+        start_proxy(address, roots=roots, authority=gateway.authority) as through,
+    ):
+        for _ in range(rounds):
+            for proxy, times in ((plain, direct), (through, tapped)):
+                url = proxy.base_url.removeprefix("http://").removesuffix("/v1")
+                times.append(ask(url, content, 200))
+            _settle(tap)
+    return statistics.median(tapped[1:]) / statistics.median(direct[1:])
+
+
 def relaying(rounds: int = 15) -> tuple[float, float]:
     """Return how often the time without the tap one request takes with it, and the MiB it costs.
 
     Medians of requests sent in turns; the tap examines each before the next is sent.
     """
-    body = form()
+    content = form()
     direct: list[float] = []
     tapped: list[float] = []
     with (
@@ -73,11 +103,11 @@ def relaying(rounds: int = 15) -> tuple[float, float]:
         # Not while time is taken: to look at a process's memory stops it.
         with peak_memory(tap.pid, 0.01) as peak:
             for _ in range(MEMORY_ROUNDS):
-                _ask(through, body)
+                _ask(through, content)
                 _settle(tap)
         for _ in range(rounds):
-            direct.append(_ask(plain, body))
-            tapped.append(_ask(through, body))
+            direct.append(_ask(plain, content))
+            tapped.append(_ask(through, content))
             _settle(tap)
     return statistics.median(tapped[2:]) / statistics.median(direct[2:]), (peak() - before) / MIB
 

@@ -1,4 +1,7 @@
-"""Answers: exchanges as judges read them, with failures that explain themselves."""
+"""Answers: exchanges as judges read them, with failures that explain themselves.
+
+PYTEST_DONT_REWRITE: every assertion brings its own sentence.
+"""
 
 import math
 from collections.abc import Iterator, Mapping
