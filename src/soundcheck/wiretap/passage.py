@@ -90,7 +90,8 @@ class Incoming:
 
 
 def record_request(recorder: Recorder, recording: Recording, request: h11.Request) -> None:
-    """Record the head of ``request``."""
+    """Record the head of ``request``; a credential in it is known from then on."""
+    recorder.learn(request.headers)
     target = recorder.clean(request.target.decode("latin-1"))
     version = request.http_version.decode("ascii")
     start = f"{request.method.decode('latin-1')} {target} HTTP/{version}"
@@ -326,6 +327,8 @@ class Passage:
         for name, value in self._request.headers.raw_items():
             if name.lower() == b"host":
                 headers.append((name, host))
+            elif name.lower() == b"accept-encoding":  # what is compressed can be neither judged
+                headers.append((name, b"identity"))  # nor attacked; the record has what was asked
             elif name.lower() != b"expect" or not self._is_held_back:
                 headers.append((name, value))
         return h11.Request(

@@ -26,6 +26,9 @@ PATIENCE = 5.0
 MOST_HOPS, MOST_SEALED, MOST_PROBLEMS = 10_000, 40_000, 100
 """What is kept of a long run: above these, the oldest goes."""
 
+MOST_SECRETS = 100
+
+_CREDENTIALS = SECRET_HEADERS - {"cookie", "set-cookie"}
 _LINE = 16
 
 
@@ -288,6 +291,14 @@ class Recorder:
         for secret in self._secrets:
             body = body.replace(secret.encode(), REDACTED.encode())
         return Message(side.start, side.headers, body, side.body.size, side.body.complete)
+
+    def learn(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take the proxy's own credentials for secrets: the API may repeat them elsewhere."""
+        for key, value in raw:
+            if key.decode("latin-1").lower() in _CREDENTIALS:
+                secret = value.decode("latin-1").strip().rpartition(" ")[2]
+                if len(secret) >= SHORTEST_SECRET and secret not in self._secrets:
+                    self._secrets = (*self._secrets, secret)[-MOST_SECRETS:]
 
     def clean(self, text: str) -> str:
         """Return ``text`` without the secrets."""
