@@ -50,6 +50,8 @@ from soundcheck.contract.hops import (
     status_of,
     strings,
     told,
+    told_all,
+    unframed,
     values,
 )
 from soundcheck.contract.probe import everything_tapped
@@ -422,20 +424,21 @@ def test_each_exchange_has_its_own_nonce(answers: Answers, found: Found) -> None
 @probes(one=JSON, other=AGAIN)
 def test_the_same_request_looks_another_each_time(answers: Answers, found: Found) -> None:
     """The same request sent twice has no 16 bytes of ciphertext in common."""
-    one, other = (
-        {cipher.name: cipher.data for cipher in _ciphers(answer)} for answer in answers.values()
-    )
+    ciphers = _ciphers(answers.one, answers.other), _ciphers(answers.other, answers.one)
+    one, other = ({cipher.name: cipher.data for cipher in side} for side in ciphers)
     first, second = b"".join(one.values()), b"".join(other.values())
     same = common_run(first, second)
     if same is not None:
         raise AssertionError(
             f"{same.length:,} bytes are the same in both requests, in the one from byte "
-            f"{same.first:,} on, in the other from byte {same.second:,} on:\n"
+            f"{same.first:,} on, in the other from byte {same.second:,} on"
+            f"{_framing(ciphers[0])}:\n"
             f"{dump(first[same.first : same.first + same.length], same.first)}"
         )
     found(
         f"no violation seen in {len(first):,} bytes; random ones would share 16 bytes with a "
         f"probability of {len(first) * len(second) / 2**128:.0e}"
+        f"{_framing(ciphers[0])}"
     )
 
 
@@ -450,19 +453,20 @@ def test_the_same_request_looks_another_each_time(answers: Answers, found: Found
 def test_no_block_is_repeated(answers: Answers, found: Found) -> None:
     """No block of 16 bytes occurs twice within a ciphertext, not even in one of silence."""
     blocks = 0
-    for answer in answers.values():
-        for cipher in _ciphers(answer):
-            repeated = repeated_block(cipher.data)
-            if repeated is not None:
-                raise AssertionError(
-                    f"a block of {name_of(cipher)} occurs {repeated.times:,} times, at bytes "
-                    f"{repeated.first:,} and {repeated.again:,}:\n"
-                    f"{dump(repeated.block, repeated.first)}"
-                )
-            blocks += len(cipher.data) // BLOCK
+    silence, speech = answers.silence, answers.speech
+    ciphers = [*_ciphers(silence, speech), *_ciphers(speech, silence)]
+    for cipher in ciphers:
+        repeated = repeated_block(cipher.data)
+        if repeated is not None:
+            raise AssertionError(
+                f"a block of {name_of(cipher)} occurs {repeated.times:,} times, at bytes "
+                f"{repeated.first:,} and {repeated.again:,}{_framing([cipher])}:\n"
+                f"{dump(repeated.block, repeated.first)}"
+            )
+        blocks += len(cipher.data) // BLOCK
     found(
         f"no violation seen in {blocks:,} blocks; random ones would repeat with a probability of "
-        f"{blocks**2 / 2**129:.0e}"
+        f"{blocks**2 / 2**129:.0e}{_framing(ciphers)}"
     )
 
 
@@ -474,19 +478,23 @@ def test_no_block_is_repeated(answers: Answers, found: Found) -> None:
     killed_by=["plain-proxy", "base64-not-encryption", "hex-not-encryption", "blocks-repeat"],
 )
 @cases(Case("silence", value=SILENCE), Case("noise", value=NOISE), Case("speech", value=JSON))
-@probes(lambda case: {"answer": case.value})
+@probes(lambda case: {"answer": case.value, "other": AGAIN if case.id == "speech" else JSON})
 def test_ciphertext_is_like_random_data(answers: Answers, case: Case, found: Found) -> None:
     """Ciphertext of silence, noise and speech alike has even bits and bytes and cannot be packed.
 
     Judged is the longest one, the file's, by bounds that random data crosses once in 10^12 times.
     """
-    cipher = max(_ciphers(answers.answer), key=lambda one: len(one.data), default=Cipher("", b""))
+    ciphers = _ciphers(answers.answer, answers.other)
+    cipher = max(ciphers, key=lambda one: len(one.data), default=Cipher("", b""))
     if len(cipher.data) < FEWEST:
-        raise NotObserved(f"no ciphertext has {FEWEST} bytes")
+        raise Untestable(
+            f"only {len(cipher.data):,} bytes of ciphertext were seen for a file of "
+            f"{answers.answer.spoken.size:,}: does the proxy send it elsewhere?"
+        )
     tests = list(statistics(cipher.data))
     for test in tests:
         assert test.holds, f"{test}; {name_of(cipher)} begins\n{dump(cipher.data)}"
-    found("; ".join(map(str, tests)))
+    found("; ".join(map(str, tests)) + _framing([cipher]))
 
 
 @requirement(
@@ -1033,8 +1041,8 @@ def _own(answer: Answer) -> list[Hop]:
     hops = fitting(answer.tapped.hops, answer.spoken.size)
     if not hops:
         raise Untestable(
-            f"the upload did not come through the tap ({_outcome(answer)}): is the tap what the "
-            "proxy takes for its API?"
+            f"the upload did not come through the tap, which saw: {told_all(answer.tapped.hops)} "
+            f"({_outcome(answer)}): is the tap what the proxy takes for its API?"
         )
     sent = sum(hop.request.size for hop in hops if hop.request is not None)
     if answer.spoken.transcript and sent * LEAST_SHARE < answer.spoken.size:
@@ -1051,9 +1059,27 @@ def _exchanges(hops: Iterable[Hop]) -> str:
     return f"{number:,} exchange{'' if number == 1 else 's'}"
 
 
-def _ciphers(answer: Answer) -> Iterator[Cipher]:
-    """Yield what should be ciphertext in the requests for an answer."""
-    return (cipher for hop in _own(answer) for cipher in ciphertexts(hop.request))
+def _ciphers(answer: Answer, twin: Answer) -> list[Cipher]:
+    """Return what should be ciphertext in the requests for an answer, without its framing.
+
+    Where none is in an envelope it is the largest thing that was sent; what that has in common with
+    the twin's is framing, as far as :func:`unframed` says.
+    """
+    own, others = (
+        [cipher for hop in _own(one) for cipher in ciphertexts(hop.request)]
+        for one in (answer, twin)
+    )
+    sealed = [cipher for cipher in own if cipher.enveloped]
+    if sealed or not own or not others:
+        return sealed or own
+    largest, other = (max(some, key=lambda one: len(one.data)) for some in (own, others))
+    return [unframed(largest, other)]
+
+
+def _framing(ciphers: Iterable[Cipher]) -> str:
+    """Return what was not judged as ciphertext, as the end of a sentence."""
+    left = sum(cipher.framing for cipher in ciphers)
+    return f"; {left:,} bytes alike in both uploads were taken for framing" if left else ""
 
 
 def _changed(answer: Answer, kind: Callable[[Hop], bool]) -> list[Hop]:

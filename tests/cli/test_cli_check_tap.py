@@ -40,9 +40,9 @@ def soundcheck(tmp_path: Path) -> Soundcheck:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((PROXY, "--tap", "127.0.0.1:0"), "give upstream HOST:PORT"),
-        ((PROXY, "--tap", "8443", "--upstream", "a:1"), "tap is HOST:PORT"),
-        ((PROXY, "--upstream", "https://api.example"), "upstream is HOST:PORT"),
+        ((PROXY, "--tap", "127.0.0.1:0"), "give --upstream HOST:PORT"),
+        ((PROXY, "--tap", "8443", "--upstream", "a:1"), "--tap takes HOST:PORT"),
+        ((PROXY, "--upstream", "https://api.example"), "--upstream takes HOST:PORT"),
         ((PROXY, "--tap", "0.0.0.0:0", "--upstream", "a:1"), "--allow-remote"),
         (("--tap", "127.0.0.1:0", "--upstream", "a:1"), "give its URL"),
         ((PROXY, "--tls-roots", "none.pem"), "none.pem"),

@@ -290,7 +290,7 @@ def _written(body: Any) -> bytes:
 
 
 @pytest.mark.parametrize("identifier", CATALOGUE)
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_judge_breaks(identifier: str, data: st.DataObject) -> None:
     """Damaged bodies, other statuses, odd media types and broken exchanges are only judged."""
@@ -318,7 +318,7 @@ STREAMING = [identifier for identifier in CATALOGUE if identifier.startswith("st
 
 @pytest.mark.parametrize("dialect", ["openai", "vllm"])
 @pytest.mark.parametrize("identifier", STREAMING)
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_judge_breaks_on_a_stream(identifier: str, dialect: str, data: st.DataObject) -> None:
     """Streams of damaged events, cut anywhere or broken off, are only judged."""

@@ -1,6 +1,7 @@
 """The rows about the wire, on made-up records: what they accuse, what not, and that none breaks."""
 
 import base64
+import gzip
 import hashlib
 import inspect
 import json
@@ -429,6 +430,166 @@ def test_what_another_protocol_encrypts_is_judged_as_ciphertext() -> None:
         assert set(told.values()) == {"pass"}
         told = _judge(f"wire/{row}", speaking(lambda: TEXT.encode() * 99))
         assert all(one.startswith("AssertionError") for one in told.values())
+
+
+UNENVELOPED = ("ciphertext-not-repeated", "blocks-not-repeated", "ciphertext-random")
+HEADER = b"ACMEv1 key-id=7f3a9c2e1b; suite=AES-256-GCM; ".ljust(1024, b"\0")
+
+
+def _sending(body: Callable[[Probe], bytes], kind: str) -> Callable[[Probe], Answer]:
+    """Return the answers of a right wire whose uploads have other bodies, of another protocol."""
+
+    def other(probe: Probe, answer: Answer) -> Answer:
+        headers = (("content-type", kind),)
+        request = _message("POST /gateway HTTP/1.1", headers, body(probe))
+        return _tapping(answer, *(replace(hop, request=request) for hop in answer.tapped.hops))
+
+    return _changing(other)
+
+
+def _written(data: bytes, how: str) -> bytes:
+    """Return a message of another protocol around ciphertext."""
+    text = base64.urlsafe_b64encode(data).rstrip(b"=")
+    return {
+        "header": HEADER + data,
+        "binary frame": b"\x82\xa5model\xb0whisper-large-v3\xa2ct\xc6" + bytes(4) + data,
+        "name inside": data[:100] + b"whisper-large-v3-turbo" + data[100:],
+        "JWE": b"eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aXYtLWl2LS1pdi0t.%b.dGFn" % text,
+        "folded": base64.encodebytes(data),
+    }[how]
+
+
+@pytest.mark.parametrize("row", UNENVELOPED)
+@pytest.mark.parametrize("how", ["header", "binary frame", "name inside", "JWE", "folded"])
+def test_framing_is_no_ciphertext(row: str, how: str) -> None:
+    """What another protocol puts around its ciphertext, the same each time, is not accused."""
+    random = Random(6)
+    sending = _sending(lambda _: _written(random.randbytes(9000), how), "application/x-other")
+    told = _judge(f"wire/{row}", sending)
+    assert set(told.values()) == {"pass"}, told
+
+
+@pytest.mark.parametrize("how", ["header", "binary frame", "name inside", "JWE", "folded"])
+def test_a_constant_key_stream_is_seen_behind_framing(how: str) -> None:
+    """Equal ciphertexts are accused, whatever stands before them, though their heads differ."""
+    random, same = Random(7), Random(8).randbytes(9000)
+    sending = _sending(lambda _: _written(random.randbytes(64) + same, how), "text/plain")
+    [told] = _judge("wire/ciphertext-not-repeated", sending).values()
+    assert " bytes are the same in both requests" in told
+
+
+def test_equal_blocks_are_seen_behind_framing() -> None:
+    """A cipher that encrypts each block by itself shows in silence, whatever stands before it."""
+    random, block = Random(9), Random(10).randbytes(16)
+    sending = _sending(lambda _: HEADER + random.randbytes(4000) + block * 300, "text/plain")
+    [told] = _judge("wire/blocks-not-repeated", sending).values()
+    assert "a block of the body occurs 1" in told
+
+
+def test_little_ciphertext_for_a_file_decides_nothing() -> None:
+    """Where less was sent than can be judged, the file may have gone another way."""
+    random = Random(11)
+    told = _judge("wire/ciphertext-random", _sending(lambda _: random.randbytes(200), "text/plain"))
+    assert set(told.values()) == {
+        "Untestable: only 200 bytes of ciphertext were seen for a file of 1,500: does the proxy "
+        "send it elsewhere?"
+    }
+
+
+@pytest.mark.parametrize("row", [*UNENVELOPED, "nothing-in-clear", "only-agreed-fields-clear"])
+def test_an_upload_that_goes_past_the_tap_decides_nothing(row: str) -> None:
+    """A few bytes through the tap for a whole file are not the upload, whatever they say."""
+    sending = _sending(lambda _: b'{"event": "request"}', "application/json")
+    for case, told in _judge(f"wire/{row}", sending).items():
+        assert told.startswith("Untestable: only 20 bytes came through the tap for a file"), case
+
+
+@pytest.mark.parametrize(
+    ("hop", "told"),
+    [
+        (Hop(1, 0.0, TLS, problem="The proxy sent no HTTP/1.1, but 2.0"), "no HTTP/1.1, but 2.0"),
+        (
+            Hop(1, 0.0, TLS, _message("GET /ws HTTP/1.1", (("upgrade", "websocket"),), b"")),
+            "GET /ws of 0 bytes, which asks for websocket",
+        ),
+    ],
+)
+def test_what_came_in_place_of_an_upload_is_told(hop: Hop, told: str) -> None:
+    """A proxy that speaks another protocol than the tap is told so."""
+    instead = _changing(lambda probe, answer: _tapping(answer, hop))
+    [reason] = _judge("wire/ciphertext-not-repeated", instead).values()
+    assert reason.startswith("Untestable: the upload did not come through the tap, which saw: ")
+    assert told in reason
+
+
+@pytest.mark.parametrize("how", ["gzip", "NDJSON", "NDJSON in gzip"])
+def test_a_clear_stream_is_seen_however_it_comes(how: str) -> None:
+    """Pieces of a transcript are put together also from lines of JSON, and from what was packed."""
+    lines = (json.dumps({"choices": [{"delta": {"content": f" {w}"}}]}) for w in TEXT.split())
+    events = how == "gzip"
+    body = "".join(f"data: {one}\n\n" if events else f"{one}\n" for one in lines).encode()
+    kind = ("content-type", "text/event-stream" if events else "application/x-ndjson")
+    packed = (("content-encoding", "gzip"),) if "gzip" in how else ()
+    body = gzip.compress(body) if packed else body
+    clear = _message("HTTP/1.1 200 OK", (kind, *packed), body)
+
+    def shown(probe: Probe, answer: Answer) -> Answer:
+        return _tapping(answer, *(replace(hop, response=clear) for hop in answer.tapped.hops))
+
+    told = _judge("wire/nothing-in-clear", _changing(shown))
+    assert "show the transcript" in told["streamed-transcript"]
+
+
+ON_ENVELOPES = [
+    identifier for identifier in BESIDE_TWINS if CATALOGUE[identifier].profiles == ("privatemode",)
+]
+
+
+@pytest.mark.parametrize("identifier", ON_ENVELOPES)
+@pytest.mark.parametrize(
+    ("status", "headers", "reason"),
+    [
+        (503, (), "Untestable: the attack came to nothing: POST /v1/audio/transcriptions of "),
+        (200, (("content-encoding", "gzip"),), "Untestable: the API compresses its answers"),
+        (200, (), "NotObserved: "),
+    ],
+)
+def test_an_attack_that_could_not_be_made_is_told(
+    identifier: str, status: int, headers: tuple[tuple[str, str], ...], reason: str
+) -> None:
+    """Where the tap found nothing to change, an answer that failed or was packed leaves it open."""
+    wire = RightWire()
+
+    def unharmed(probe: Probe) -> Answer:
+        if not probe.attack:
+            return wire(probe)
+        response = _message(f"HTTP/1.1 {status} X", (*JSON, *headers), b"{}")
+        hop = Hop(1, 0.0, TLS, wire.upload(probe), response)
+        return _exchange(probe, _told(probe, status == 200), Tapped((hop,)))
+
+    told = _judge(identifier, unharmed)
+    assert all(one.startswith(reason) for one in told.values()), told
+
+
+@pytest.mark.parametrize("identifier", ["request-tampering-refused", "request-fields-bound"])
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [(429, ""), (503, ""), (502, "No connection upstream: refused")],
+)
+def test_a_damaged_request_that_was_not_looked_at_says_nothing(
+    identifier: str, status: int, problem: str
+) -> None:
+    """A limit, or an API that is down, is no refusal of what was changed."""
+
+    def limited(probe: Probe, answer: Answer) -> Answer:
+        if not probe.attack:
+            return answer
+        [hop] = answer.tapped.hops
+        return _tapping(answer, replace(hop, response=_refused(status), problem=problem))
+
+    told = _judge(f"wire/{identifier}", _changing(limited))
+    assert all(": not looked at, POST " in one for one in told.values()), told
+    assert all(one.startswith("Untestable: ") for one in told.values())
 
 
 # -- damaged records -----------------------------------------------------------------------------

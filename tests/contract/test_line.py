@@ -47,6 +47,7 @@ class _Told:
         self.attacks: list[Attack] = []
         self.searched: tuple[Canary, ...] = ()
         self.closed = 0
+        self.hops = (HOP,)
 
     @contextlib.contextmanager
     def watching(self, attack: Attack = Attack.NONE) -> Iterator["_Told"]:
@@ -55,7 +56,7 @@ class _Told:
 
     def tapped(self, more: tuple[Canary, ...] = ()) -> Tapped:
         self.searched = more
-        return Tapped((HOP,))
+        return Tapped(self.hops)
 
     def everything(self) -> Tapped:
         return Tapped((HOP, HOP))
@@ -143,6 +144,31 @@ def test_a_proxy_that_does_not_answer_is_given_up(raw_server, tmp_path: Path, ta
     for probe in (SENT, *untouched[:2]):
         assert sender.answer(probe).exchange.error is not None
     for probe in (untouched[2], replace(SENT, repeat=9)):
-        with pytest.raises(Untestable, match="2 untouched requests"):
+        with pytest.raises(Untestable, match="2 requests in a row"):
             sender.answer(probe)
     sender.close()
+
+
+BUSY = b"HTTP/1.1 503 Not now\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("attack", "attempts"),
+    [(Attack.NONE, 3), (Attack.SWAP_FIELDS, 3), (Attack.WRONG_ROOT, 1), (Attack.NO_TLS, 1)],
+)
+def test_what_a_proxy_puts_off_is_sent_again(
+    raw_server, tmp_path: Path, tap: _Told, monkeypatch, attack: Attack, attempts: int
+) -> None:
+    """A 503 of the proxy's own is tried again, except where nothing may come through anyway."""
+    tap.hops = ()
+    monkeypatch.setattr("soundcheck.contract.line.PAUSES", (0.0, 0.0, 0.0))
+    left = [BUSY, BUSY, FINE]
+    client = Client(raw_server(lambda connection, _: connection.sendall(left.pop(0))).base_url)
+    line = Line(client, Canaries(Library(), tmp_path / "tap"), tap)
+    sender = Sender(client, Store(tmp_path), Library(), tmp_path, line=line)
+    exchange = sender.answer(replace(SENT, attack=attack)).exchange
+    sender.close()
+    assert exchange.attempts == attempts
+    assert len(exchange.retried) == attempts - 1
+    assert exchange.response is not None
+    assert exchange.response.status == (200 if attempts == 3 else 503)

@@ -129,6 +129,114 @@ def test_secrets_are_in_no_record(tapping: Callable[..., Tap], origin: Any, made
     assert len(hop.leaks) == 1
 
 
+KEY = "key-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({"Authorization": f"Bearer {KEY}"}, ""),
+        ({"X-API-Key": KEY}, f"?other={KEY}"),
+        ({}, f"?model=m&api-key={KEY}"),
+    ],
+)
+def test_a_key_of_the_proxys_own_is_in_no_record(
+    headers: dict[str, str], query: str, tap: Tap, client: httpx.Client, origin: Any, made: Any
+) -> None:
+    """What the proxy sends as its key is taken out of the URL, and of what the API makes of it."""
+    echo = made.answer(f'{{"you": "{KEY}"}}'.encode(), status=f"200 {KEY}")
+    origin.answers[PATH + query] = echo.replace(b"\r\n", f"\r\nX-You: {KEY}\r\n".encode(), 1)
+    tap.search_for([Canary("prompt", WORD)])
+    kind, body = made.form(prompt=WORD + KEY.encode() + WORD)
+    with tap.watching() as watch:
+        headers = {"Content-Type": kind, "X-Other": KEY, **headers}
+        got = client.post(PATH + query, content=body, headers=headers)
+    assert KEY in got.text
+    assert got.headers["x-you"] == KEY
+    assert KEY.encode() in origin.heads[0]
+    (hop,) = _hops(watch)
+    assert hop.request is not None
+    assert hop.response is not None
+    assert KEY.encode() not in hop.request.body + hop.response.body
+    assert b"[redacted]" in hop.response.body
+    assert hop.response.header("x-you") == "[redacted]"
+    assert len(hop.leaks) == 1
+    for tapped in (watch.tapped(), tap.everything()):
+        assert KEY not in json.dumps(tapped.to_json()) + repr(tapped)
+
+
+def test_a_short_key_in_the_url(tap: Tap, client: httpx.Client) -> None:
+    """What is too short to be searched for is still not recorded where it is named a key."""
+    with tap.watching() as watch:
+        client.get("/v1/models?key=abc&limit=1")
+    assert [hop.request.path for hop in _hops(watch) if hop.request] == [
+        "/v1/models?key=[redacted]&limit=1"
+    ]
+
+
+def test_answers_are_asked_for_uncompressed(
+    tap: Tap, client: httpx.Client, origin: Any, made: Any
+) -> None:
+    """The API is asked for what can be read and attacked; the record has what the proxy asked."""
+    with tap.watching() as watch:
+        _post(client, made.sealed_form(), **{"Accept-Encoding": "gzip, br"})
+    heads = [line for line in origin.heads[0].lower().split(b"\r\n") if b"encoding" in line]
+    assert heads == [b"accept-encoding: identity"]
+    (hop,) = _hops(watch)
+    assert hop.request is not None
+    assert hop.request.header("accept-encoding") == "gzip, br"
+
+
+@pytest.mark.parametrize("encoded", [WORD.decode(), WORD.hex()])
+@pytest.mark.parametrize(
+    ("name", "value", "of"),
+    [
+        ("Authorization", "Bearer secret-1-{} secret-2", "the value of authorization"),
+        ("Cookie", "a=secret-1-{}secret-2", "the value of cookie"),
+        ("set-cookie", "a=secret-1-{}secret-2", "the value of set-cookie"),
+        ("path", "?token=secret-1-{}secret-2", "a key in the URL"),
+    ],
+)
+def test_a_leak_within_a_credential(
+    encoded: str,
+    name: str,
+    value: str,
+    of: str,
+    tap: Tap,
+    client: httpx.Client,
+    origin: Any,
+    made: Any,
+) -> None:
+    """It is found, and told without the bytes around it, which are a secret."""
+    value = value.format(encoded)
+    is_answer, path = name == "set-cookie", PATH + value if name == "path" else PATH
+    if is_answer:
+        line = f"\r\nSet-Cookie: {value}\r\n".encode()
+        origin.answers[PATH] = made.answer(b"{}").replace(b"\r\n", line, 1)
+    tap.search_for([Canary("prompt", WORD)])
+    with tap.watching() as watch:
+        client.post(path, content=b"", headers={} if is_answer or path != PATH else {name: value})
+    (hop,) = _hops(watch)
+    (leak,) = hop.leaks
+    assert leak.place == ("response head" if is_answer else "request head")
+    assert leak.dump == f"(within {of}, which is not shown)"
+    for tapped in (watch.tapped(), tap.everything()):
+        assert "secret-" not in json.dumps(tapped.to_json())
+        assert [one.leaks for one in tapped.hops] == [hop.leaks]
+
+
+def test_a_leak_beside_a_credential(tap: Tap, client: httpx.Client) -> None:
+    """Its dump shows what leaked, and asterisks for what is secret."""
+    tap.search_for([Canary("prompt", WORD)])
+    names = {"Cookie": "secret-1", "X-Word": WORD.decode(), "Authorization": "a secret-2"}
+    with tap.watching() as watch:
+        client.get("/", headers=list(names.items()))
+    ((leak,),) = (hop.leaks for hop in _hops(watch))
+    shown = bytes.fromhex("".join(line[10:45] for line in leak.dump.splitlines()))
+    assert b"***\r\nx-word: " + WORD + b"\r\nauthorization: **" in shown
+    assert b"secret" not in shown
+
+
 def test_keep_alive(tap: Tap, client: httpx.Client, origin: Any, made: Any) -> None:
     """A proxy's connection serves many requests, over one connection upstream."""
     for _ in range(3):

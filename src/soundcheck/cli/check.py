@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 REFERENCE_MODEL = "whisper-large-v3"
 OURS = "the bundled reference"
+API = "api.privatemode.ai:443"
+"""What a user of a proxy most likely has behind it, for an example to copy."""
+
 TOGETHER = 2.0
 """Seconds after a first interrupt in which others are taken for the same one."""
 
@@ -177,7 +180,10 @@ def check(
         raise typer.Exit(_judge(options, again, None, quiet=quiet or as_json, as_json=as_json))
     profile = profile or dialect or PROFILE
     options = replace(options, profile=profile)
-    spoken = dialect or options.claimed().dialect
+    judged = Selection(options.only, options.without)
+    claimed = options.claimed()
+    lacks_tap = url is not None and claimed.is_private and not tap and judged.touches("wire")
+    spoken = dialect or claimed.dialect
     again = [
         *([(url,)] if url else []),
         *([("--dialect", dialect)] if dialect else []),
@@ -186,13 +192,13 @@ def check(
         *([("--api-key-env", api_key_env)] if api_key_env else []),
         *([("--tap", tap)] if tap else []),
         *([("--upstream", upstream)] if upstream else []),
+        *([("--tap", "127.0.0.1:8443")] if lacks_tap else []),
+        *([("--upstream", API)] if lacks_tap and not upstream else []),
         *([("--tls-roots", str(tls_roots))] if tls_roots else []),
         ("--profile", profile),
         *wider,
     ]
     try:
-        judged = Selection(options.only, options.without)
-        claimed = options.claimed()
         private = claimed.is_private or any(map(judged.touches, ENCRYPTION))
         with _deployment(url, spoken, tuple(fault or ()), claimed if private else None) as (
             base_url,

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "soundcheck/tap/1"
 
+LOOKING = 0.5
+"""Seconds between two looks whether Ctrl-C was pressed."""
+
 SHORTEST_CANARY = 8
 """Bytes of a text below which it would be found by chance."""
 
@@ -80,7 +83,9 @@ def tap(
             tap.search_for(canaries)
             try:
                 _introduce(tap, upstream, canaries)
-                ended.wait()
+                # A signal may reach another thread: only a wait that ends now and then sees it.
+                while not ended.wait(LOOKING):
+                    pass
             except KeyboardInterrupt:
                 typer.echo()
     except OSError as error:

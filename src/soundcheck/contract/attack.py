@@ -50,3 +50,16 @@ class Attack(StrEnum):
     SELF_SIGNED = "present a self-signed certificate"
     OLD_TLS = "speak TLS 1.1 at most"
     NO_TLS = "refuse every TLS handshake"
+
+
+ON_CONNECTIONS = frozenset(
+    {
+        Attack.WRONG_ROOT,
+        Attack.WRONG_NAME,
+        Attack.EXPIRED,
+        Attack.SELF_SIGNED,
+        Attack.OLD_TLS,
+        Attack.NO_TLS,
+    }
+)
+"""Attacks during which nothing of a request may come through."""

@@ -7,9 +7,12 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from soundcheck.contract.randomness import BLOCK
 from soundcheck.contract.strict_json import shown
 from soundcheck.http.envelope import TAG_BYTES, Envelope
 from soundcheck.http.sealed import Value, values_of
@@ -18,10 +21,19 @@ from soundcheck.http.tapped import Hop, Message, Sealed
 EXCHANGE = "/privatemode/v1/"
 """Begins the paths of the secret's exchange, in which no user's data belongs."""
 
+MOST_FRAMING = 4096
+"""Bytes at either end of a body, and in all short runs inside, that are taken for its frame."""
+
+LONGEST_RUN = 64
+"""Bytes of a run inside a body that is taken for framing: a name, a type, a number's padding."""
+
+_FOLD = re.compile(rb"\r?\n[ \t]*")
+_JWE = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){4}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){16,}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{22,}={0,2}")
 _DUMPED = 48
 _LONGEST = 100
+_SOME = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +46,16 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Cipher:
-    """The ciphertext of a value: ``name`` is that of the field or member, if it has one."""
+    """The ciphertext of a value: ``name`` is that of the field or member, if it has one.
+
+    ``enveloped`` tells that an envelope says where it begins and ends; ``framing`` counts the bytes
+    that were left out of ``data`` because they are none.
+    """
 
     name: str
     data: bytes
+    enveloped: bool = False
+    framing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +108,64 @@ def ciphertexts(message: Message | None) -> list[Cipher]:
 
     Where no value is an envelope, what is largest stands for it: another protocol's, or none.
     """
-    sealed = [Cipher(one.name, one.envelope.ciphertext) for one in envelopes(message)]
+    sealed = [Cipher(one.name, one.envelope.ciphertext, True) for one in envelopes(message)]
     if sealed:
         return sealed
     largest = max(values(message), key=lambda value: len(value.data), default=None)
     return [] if largest is None else [Cipher(largest.name, decoded(_inmost(largest.data)))]
 
 
+def unframed(cipher: Cipher, twin: Cipher) -> Cipher:
+    """Return ``cipher`` without its framing, which is told by another upload's of the same kind.
+
+    An envelope says what is ciphertext; of another protocol's message only this is known: what it
+    has in the same place as its twin may be a header, a key's ID or a model's name. So for framing
+    is taken what both begin or end with, and inside every run of up to ``LONGEST_RUN`` bytes; each
+    of the three at most ``MOST_FRAMING`` bytes and a quarter of the data, so that what repeats more
+    than that is still seen. Runs below ``BLOCK`` bytes are left: no rule minds them. What is left
+    out goes from a multiple of ``BLOCK`` to one, so that equal blocks stay at such places.
+    """
+    data, other = cipher.data, twin.data
+    most = min(MOST_FRAMING, len(data) // 4)
+    if cipher.enveloped or twin.enveloped or most < BLOCK:
+        return cipher
+    kept = np.ones(len(data), bool)
+    inside = most
+    for begin, end in _equal_runs(data, other):
+        if begin == 0:
+            last = min(end, most)
+        elif end - begin <= min(LONGEST_RUN, inside):
+            inside -= end - begin
+            last = end
+        else:
+            continue
+        kept[begin // BLOCK * BLOCK : -(-last // BLOCK) * BLOCK] = False
+    tail = next(_equal_runs(data[::-1], other[::-1]), (1, 0))
+    if tail[0] == 0:
+        kept[(len(data) - min(tail[1], most)) // BLOCK * BLOCK :] = False
+    left = np.frombuffer(data, np.uint8)[kept].tobytes()
+    return replace(cipher, data=left, framing=len(data) - len(left))
+
+
+def _equal_runs(one: bytes, other: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where runs of ``BLOCK`` bytes or more begin and end that both have in one place."""
+    size = min(len(one), len(other))
+    equal = np.frombuffer(one[:size], np.uint8) == np.frombuffer(other[:size], np.uint8)
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], equal.astype(np.int8), [0]))))
+    for begin, end in edges.reshape(-1, 2).tolist():
+        if end - begin >= BLOCK:
+            yield begin, end
+
+
 def decoded(data: bytes) -> bytes:
-    """Return what hexadecimal or base64 text says, other data as it is."""
-    text = data.strip().strip(b'"')
+    """Return what hexadecimal or base64 text says, other data as it is.
+
+    Lines may be folded. Of a compact JWE (RFC 7516, section 7.1), whose first part is its header in
+    the clear, it is the longest part that is read.
+    """
+    text = _FOLD.sub(b"", data.strip().strip(b'"'))
+    if _JWE.fullmatch(text):
+        text = max(text.split(b"."), key=len)
     if _HEX.fullmatch(text):
         return bytes.fromhex(text.decode("ascii"))
     if _BASE64.fullmatch(text):
@@ -167,6 +233,22 @@ def told(hop: Hop) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def told_all(hops: Iterable[Hop]) -> str:
+    """Return what came through the tap in place of what was looked for, in a few words."""
+    texts: dict[str, None] = {}
+    for hop in hops:
+        upgrade = hop.request.header("upgrade") if hop.request is not None else None
+        if upgrade is not None:
+            kind = "websocket" if upgrade.strip().lower() == "websocket" else "another protocol"
+            text = f"{told(hop)}, which asks for {kind}"
+        else:
+            text = hop.problem[:_LONGEST].rstrip(".") or told(hop)
+        texts[text.encode("utf-8", "backslashreplace").decode("utf-8")] = None
+    first = list(texts)[:_SOME]
+    more = "; and more" if len(texts) > _SOME else ""
+    return "; ".join(first) + more if first else "nothing"
+
+
 def name_of(value: Value | Carried | Cipher | Sealed) -> str:
     """Return how a value is called in a sentence: by its name, if it has one that can be shown."""
     if not value.name:
@@ -199,9 +281,10 @@ def _key(message: Message | None, name: str) -> bytes:
 
 def _inmost(data: bytes) -> bytes:
     """Return the longest string of a JSON value, other data as it is."""
-    if data[:1] not in (b"{", b"["):
+    if data[:1] not in (b"{", b"[", b'"'):
         return data
-    return max(strings(data), key=len, default="").encode("utf-8", "surrogatepass")
+    longest = max(strings(data), key=len, default=None)
+    return data if longest is None else longest.encode("utf-8", "surrogatepass")
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -1,24 +1,29 @@
 """The line through the tap: how requests of the wire are sent, and what is seen beside them."""
 
 import json
+import threading
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from soundcheck.contract.attack import Attack
+from soundcheck.contract.attack import ON_CONNECTIONS, Attack
 from soundcheck.contract.canary import Canaries, Canary, spoken
+from soundcheck.contract.hops import is_upload
 from soundcheck.contract.probe import TLS, Probe
 from soundcheck.contract.verdict import Untestable
 from soundcheck.http.client import Client
-from soundcheck.http.exchange import Exchange, SentRequest, Timing
+from soundcheck.http.exchange import Exchange, Response, SentRequest, Timing
 from soundcheck.http.inspect import inspect
 from soundcheck.http.multipart import Body
 from soundcheck.http.tapped import Tapped
 
+PAUSES = (1.0, 2.0, 4.0)
+"""Seconds until a request that a proxy put off is sent again."""
+
 UNANSWERED = 2
-"""Requests without an answer, and without an attack, after which a proxy is given up."""
+"""Requests in a row without an answer, or put off to the end, after which a proxy is given up."""
 
 
 class Watch(Protocol):
@@ -67,9 +72,11 @@ class Line:
         self._endpoint = endpoint
         self._roots = roots
         self._unanswered = 0
+        self._closed = threading.Event()
 
     def close(self) -> None:
         """Close the connections and the tap."""
+        self._closed.set()
         self._client.close()
         if self._tap is not None:
             self._tap.close()
@@ -82,8 +89,10 @@ class Line:
         parts: tuple[dict[str, object], ...],
         timeout: float,
     ) -> Exchange:
-        """Send ``probe`` once while the tap watches; the exchange has what the tap saw.
+        """Send ``probe`` while the tap watches; the exchange has what the tap saw.
 
+        It is sent again, after ``PAUSES``, only where the proxy put it off by itself: after an
+        attack a right proxy may well do so for some seconds, or a limit on requests is reached.
         Raises ``Untestable`` when the proxy left too many requests in a row without an answer that
         nobody had tampered with: each further one would take all of its patience.
         """
@@ -92,23 +101,32 @@ class Line:
         if self._unanswered >= UNANSWERED:
             told = "; ".join(self._tap.problems)
             raise Untestable(
-                f"{self._unanswered} untouched requests in a row had no answer"
+                f"{self._unanswered} requests in a row were not answered by the API"
                 + (f" (at the tap: {told})" if told else "")
             )
-        with self._tap.watching(probe.attack) as watch:
-            exchange = self._client.send(
-                probe.method,
-                probe.path,
-                headers=headers,
-                body=body,
-                parts=parts,
-                digest=probe.digest,
-                lane=probe.lane.value,
-                timeout=timeout,
-            )
-        if not probe.attack:
-            self._unanswered = self._unanswered + 1 if exchange.error is not None else 0
-        return replace(exchange, tapped=watch.tapped(spoken(_texts(exchange))))
+        retried: tuple[Response, ...] = ()
+        for pause in (*PAUSES, None):
+            with self._tap.watching(probe.attack) as watch:
+                exchange = self._client.send(
+                    probe.method,
+                    probe.path,
+                    headers=headers,
+                    body=body,
+                    parts=parts,
+                    digest=probe.digest,
+                    lane=probe.lane.value,
+                    timeout=timeout,
+                )
+            tapped = watch.tapped(spoken(_texts(exchange)))
+            put_off = _is_put_off(probe, exchange, tapped)
+            if not put_off or pause is None or self._closed.wait(pause):
+                break
+            retried += (exchange.response,) if exchange.response else ()
+        if put_off or (exchange.error is not None and not probe.attack):
+            self._unanswered += 1
+        elif not probe.attack:
+            self._unanswered = 0
+        return replace(exchange, tapped=tapped, attempts=len(retried) + 1, retried=retried)
 
     def look(self, probe: Probe, timeout: float) -> Exchange:
         """Return what ``probe`` is about and no request shows: the TLS, or the whole run's hops."""
@@ -130,6 +148,15 @@ class Line:
             found = replace(found, tapped=self._tap.everything())
         took = (datetime.now(UTC) - started).total_seconds()
         return replace(found, timing=Timing(None, None, round(took, 6)))
+
+
+def _is_put_off(probe: Probe, exchange: Exchange, tapped: Tapped) -> bool:
+    """Tell whether a proxy refused a request for now: nothing of it came as far as the tap."""
+    status = exchange.response.status if exchange.response is not None else 0
+    if not probe.attack and status in (429, 503):
+        return True
+    passed = any(map(is_upload, tapped.hops))
+    return (status == 429 or status >= 500) and not passed and probe.attack not in ON_CONNECTIONS
 
 
 def _texts(exchange: Exchange) -> list[str]:

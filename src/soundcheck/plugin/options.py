@@ -49,9 +49,9 @@ class Options:
             raise SoundcheckError("jobs must be at least 1 and timeout more than 0 seconds")
         for name, address in (("tap", self.tap), ("upstream", self.upstream)):
             if address and not _ADDRESS.fullmatch(address):
-                raise SoundcheckError(f"{name} is HOST:PORT, not {address!r}")
+                raise SoundcheckError(f"--{name} takes HOST:PORT, not {address!r}")
         if self.tap and not self.upstream:
-            raise SoundcheckError("a tap needs to know the API behind it: give upstream HOST:PORT")
+            raise SoundcheckError("--tap needs the API behind it: give --upstream HOST:PORT")
         if self.tls_roots is not None:
             _check_certificates(self.tls_roots)
 

@@ -20,6 +20,9 @@ from soundcheck.plugin.options import Options
 if TYPE_CHECKING:
     from soundcheck.wiretap.tap import Tap
 
+PAUSE = 0.5
+"""Seconds between two looks at a proxy that is waited for."""
+
 ASKED = 5.0
 """Seconds that a proxy may take to answer while its first connection is waited for."""
 
@@ -85,7 +88,9 @@ def open_way(
             else:
                 from soundcheck.wiretap.instructions import instructions
 
-                observer.tapping(instructions(tap.address, tap.roots, upstream))
+                told = instructions(tap.address, tap.roots, upstream)
+                waiting = f"Waiting up to {options.tap_wait:g} s for the proxy at {base_url} …"
+                observer.tapping(f"{told}\n\n{waiting}\n")
                 with Client(base_url, headers=headers, timeout=ASKED, roots=roots) as client:
                     _wait(tap, client, options.tap_wait)
     except BaseException:
@@ -98,15 +103,25 @@ def open_way(
 
 
 def _wait(tap: "Tap", client: Client, seconds: float) -> None:
-    """Return when something has reached the tap; asks the proxy, which may connect only then."""
+    """Return when the proxy answers and something has reached the tap.
+
+    It is asked, since some connect to their API only then; others do so before they listen.
+    """
     deadline = time.monotonic() + seconds
     answers = False
-    while not tap.wait_for_connection(0.5):
+    while not (tap.wait_for_connection(0.0 if answers else PAUSE) and answers):
         if time.monotonic() > deadline:
+            if tap.wait_for_connection(0):
+                raise Unreachable(
+                    f"something reached the tap at {tap.address}, but {client.base_url} does not "
+                    f"answer after {seconds:g} s: is that the proxy's URL?"
+                )
             there = "answers, but nothing" if answers else "does not answer, and nothing"
             raise Unreachable(
                 f"{client.base_url} {there} reached the tap at {tap.address} in {seconds:g} s: "
                 "start the proxy as shown, with the tap in the place of its API (--tap-wait S "
-                "waits longer)"
+                "waits longer; each run makes new roots)"
             )
-        answers = client.send("GET", "/models").response is not None or answers
+        answers = client.send("GET", "/models").response is not None
+        if answers:
+            tap.wait_for_connection(PAUSE)

@@ -17,7 +17,8 @@ from soundcheck.http.store import SECRET_HEADERS
 from soundcheck.http.tapped import TlsSeen
 from soundcheck.wiretap import attacks, own
 from soundcheck.wiretap.captured import KEPT
-from soundcheck.wiretap.recorder import Recorder, Recording
+from soundcheck.wiretap.heads import Head, without_keys
+from soundcheck.wiretap.recorder import Captive, Recorder, Recording
 from soundcheck.wiretap.streams import Event, Line, Silent
 from soundcheck.wiretap.upstream import NoUpstream, Upstream
 
@@ -90,12 +91,21 @@ class Incoming:
 
 
 def record_request(recorder: Recorder, recording: Recording, request: h11.Request) -> None:
-    """Record the head of ``request``; a credential in it is known from then on."""
-    recorder.learn(request.headers)
-    target = recorder.clean(request.target.decode("latin-1"))
-    version = request.http_version.decode("ascii")
+    """Record the head of ``request``; a key in it is known, and in no record, from then on."""
+    target, version = request.target.decode("latin-1"), request.http_version.decode("ascii")
     start = f"{request.method.decode('latin-1')} {target} HTTP/{version}"
-    recording.requested(start, recorder.headers(request.headers))
+    head = Head.of(start, request.headers)
+    recorder.learn(head)
+    shown = recorder.clean(without_keys(start))
+    recording.requested(shown, recorder.headers(request.headers), head)
+
+
+def record_answer(
+    recorder: Recorder, recording: Recording, start: str, response: h11.Response
+) -> Captive:
+    """Record the head of the API's ``response``, whose first line is ``start``."""
+    head = Head.of(start, response.headers)
+    return recording.answered(recorder.clean(start), recorder.headers(response.headers), head)
 
 
 async def body_of(line: Line, recording: Recording, patience: float) -> AsyncIterator[bytes]:
@@ -364,8 +374,7 @@ class Passage:
         head = await self._head(upstream)
         reason = head.reason.decode("latin-1")
         start = f"HTTP/{head.http_version.decode('ascii')} {head.status_code} {reason}"
-        headers = self._gateway.recorder.headers(head.headers)
-        side = self._recording.answered(start, headers)
+        side = record_answer(self._gateway.recorder, self._recording, start, head)
         held: list[bytes] | None = [] if self._wants_answer(head) else None
         if held is None:
             await self._client.send(_downward(head))
@@ -490,7 +499,7 @@ class Passage:
         while not isinstance(event := await _heard(line), h11.EndOfMessage):
             if isinstance(event, h11.Response):
                 start = f"HTTP/1.1 {event.status_code} {event.reason.decode('latin-1')}"
-                recording.answered(start, self._gateway.recorder.headers(event.headers))
+                record_answer(self._gateway.recorder, recording, start, event)
             elif isinstance(event, h11.Data) and recording.response is not None:
                 recording.response.body.take(event.data)
             elif not isinstance(event, h11.InformationalResponse):

@@ -18,6 +18,7 @@ from soundcheck.http.store import REDACTED, SECRET_HEADERS, SHORTEST_SECRET
 from soundcheck.http.tapped import Hop, Leak, Message, Sealed, Tapped, TlsSeen
 from soundcheck.wiretap import contents
 from soundcheck.wiretap.captured import Captured
+from soundcheck.wiretap.heads import Head
 from soundcheck.wiretap.search import Found, Search
 
 PATIENCE = 5.0
@@ -27,18 +28,24 @@ MOST_HOPS, MOST_SEALED, MOST_PROBLEMS = 10_000, 40_000, 100
 """What is kept of a long run: above these, the oldest goes."""
 
 MOST_SECRETS = 100
+"""Keys of the proxy's own that are known at a time: above these, the oldest is forgotten. Each
+costs a search of everything recorded, and a proxy may get a new one every few minutes."""
 
-_CREDENTIALS = SECRET_HEADERS - {"cookie", "set-cookie"}
 _LINE = 16
+_NO_HEAD = Head()
 
 
 @dataclass
 class Captive:
-    """A message in the making; ``own`` tells that its sender made it, not the tap."""
+    """A message in the making; ``own`` tells that its sender made it, not the tap.
+
+    ``start`` and ``headers`` are to be recorded, so without secrets; ``head`` is to be searched.
+    """
 
     body: Captured
     start: str = ""
     headers: Headers = ()
+    head: Head = field(default=_NO_HEAD)
     own: bool = True
 
     def header(self, name: str) -> str | None:
@@ -80,16 +87,18 @@ class Recording:
         """Return what the tap shall do to this exchange."""
         return self.block.attack if self.block else Attack.NONE
 
-    def requested(self, start: str, headers: Headers) -> Captive:
-        """Take the head of the request, already redacted."""
-        self.request = Captive(Captured(self._folder), start, headers)
+    def requested(self, start: str, headers: Headers, head: Head = _NO_HEAD) -> Captive:
+        """Take the head of the request: redacted, and as it came."""
+        self.request = Captive(Captured(self._folder), start, headers, head)
         return self.request
 
-    def answered(self, start: str, headers: Headers, *, own: bool = True) -> Captive:
-        """Take the head of the response, already redacted."""
+    def answered(
+        self, start: str, headers: Headers, head: Head = _NO_HEAD, *, own: bool = True
+    ) -> Captive:
+        """Take the head of the response: redacted, and as it came."""
         if self.response is not None:
             self.response.body.release()
-        self.response = Captive(Captured(self._folder), start, headers, own)
+        self.response = Captive(Captured(self._folder), start, headers, head, own)
         return self.response
 
     def sides(self) -> Iterator[tuple[str, Captive]]:
@@ -117,10 +126,14 @@ class Recorder:
 
     def __init__(self, folder: Path, secrets: Iterable[str], told: Told | None = None) -> None:
         self._folder = folder
-        self._secrets = tuple(one for one in secrets if len(one) >= SHORTEST_SECRET)
+        self._given = tuple(one for one in secrets if len(one) >= SHORTEST_SECRET)
+        self._learned: tuple[str, ...] = ()
+        self._secrets = _longest_first(self._given)
         self._told = told
         self._search = Search(())
         self._hops: dict[int, Hop] = {}
+        self._leaking: dict[int, Hop] = {}
+        self._kinds: set[tuple[str, str, str, bool]] = set()
         self._open: dict[int, Recording] = {}
         self._count = self._sealed = 0
         self._lock = threading.Lock()
@@ -200,16 +213,28 @@ class Recorder:
             while len(self._hops) > 1 and (
                 len(self._hops) > MOST_HOPS or self._sealed > MOST_SEALED
             ):
-                oldest = self._hops.pop(min(self._hops))
+                first = min(self._hops)
+                oldest = self._hops.pop(first)
                 self._sealed -= len(oldest.sealed)
+                self._retain(first, oldest)
                 self._problems["The oldest exchanges of this long run are no longer kept."] = None
+
+    def _retain(self, number: int, hop: Hop) -> None:
+        """Keep of a hop that goes the first leak of each kind: no leak may be lost to age."""
+        found = []
+        for leak in hop.leaks:
+            kind = (leak.canary, leak.encoding, leak.place, bool(hop.changed))
+            if kind not in self._kinds:
+                self._kinds.add(kind)
+                found.append(leak)
+        if found:
+            kept = self._leaking.get(number, replace(hop, leaks=(), sealed=()))
+            self._leaking[number] = replace(kept, leaks=(*kept.leaks, *found))
 
     def _leaks(self, recording: Recording, search: Search) -> Iterator[Leak]:
         for direction, side in recording.sides() if search else ():
             if side.own:
-                head = "".join(f"{name}: {value}\r\n" for name, value in side.headers)
-                text = f"{side.start}\r\n{head}".encode("latin-1", "replace")
-                yield from self._told_of(search.scan([text]), f"{direction} head")
+                yield from self._told_of_head(search, side.head, f"{direction} head")
                 yield from self._told_of(search.scan(side.body.pieces()), f"{direction} body")
                 kind = side.header("content-type")
                 for start, pieces in contents.unpacked(side.body, kind):
@@ -222,6 +247,16 @@ class Recorder:
                 found = (replace(one, encoding=f"streamed, {one.encoding}") for one in streamed)
                 yield from self._told_of(found, f"{direction} body")
 
+    def _told_of_head(self, search: Search, head: Head, place: str) -> Iterator[Leak]:
+        for one in search.scan([head.raw]):
+            if holder := head.holder(one.offset):
+                # The bytes around it are the credential's, and may be its own too.
+                dump = f"(within {holder}, which is not shown)"
+                yield Leak(one.what, one.encoding, place, one.offset, dump)
+            else:
+                around = head.masked(one.around_start, len(one.around))
+                yield from self._told_of([replace(one, around=around)], place)
+
     def _told_of(self, found: Iterable[Found], place: str) -> Iterator[Leak]:
         for one in found:
             dump = hex_dump(self._masked(one.around), one.around_start)
@@ -230,6 +265,8 @@ class Recorder:
     def _masked(self, data: bytes) -> bytes:
         """Return ``data`` without the secrets, nor the end or the begin of one at its edges."""
         for secret in map(str.encode, self._secrets):
+            if data in secret:
+                return b"*" * len(data)
             data = data.replace(secret, b"*" * len(secret))
             for size in range(min(len(secret), len(data)), 2, -1):
                 if data.startswith(secret[-size:]):
@@ -253,19 +290,27 @@ class Recorder:
                     if recording.number in self._hops:
                         kept = self._hops[recording.number]
                         self._hops[recording.number] = replace(kept, leaks=recording.leaks)
+                    else:
+                        gone = self._hop(recording, self._began, bodies=False)
+                        self._retain(recording.number, gone)
             hop = self._hop(recording, block.began, bodies=True)
             hops.append(hop if ended else replace(hop, problem="still going on"))
         return Tapped(tuple(hops))
 
     def everything(self) -> Tapped:
-        """Return every hop, without bodies; those that go on are waited for, but not for long."""
+        """Return every hop, without bodies; those that go on are waited for, but not for long.
+
+        Of a long run these are the latest, and before them those that a kind of leak was seen in
+        first, without their envelopes.
+        """
         deadline = time.monotonic() + PATIENCE
         with self._lock:
             going_on = list(self._open.values())
         for recording in going_on:
             recording.ended.wait(max(0.0, deadline - time.monotonic()))
         with self._lock:
-            return Tapped(tuple(self._hops[number] for number in sorted(self._hops)))
+            found = self._leaking | self._hops
+        return Tapped(tuple(found[number] for number in sorted(found)))
 
     def close(self) -> None:
         """End the examination: what has ended is examined first."""
@@ -292,13 +337,12 @@ class Recorder:
             body = body.replace(secret.encode(), REDACTED.encode())
         return Message(side.start, side.headers, body, side.body.size, side.body.complete)
 
-    def learn(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take the proxy's own credentials for secrets: the API may repeat them elsewhere."""
-        for key, value in raw:
-            if key.decode("latin-1").lower() in _CREDENTIALS:
-                secret = value.decode("latin-1").strip().rpartition(" ")[2]
-                if len(secret) >= SHORTEST_SECRET and secret not in self._secrets:
-                    self._secrets = (*self._secrets, secret)[-MOST_SECRETS:]
+    def learn(self, head: Head) -> None:
+        """Take the proxy's own keys for secrets: the API may repeat them elsewhere."""
+        for key in head.keys:
+            if len(key) >= SHORTEST_SECRET and key not in self._secrets:
+                self._learned = (*self._learned, key)[-MOST_SECRETS:]
+                self._secrets = _longest_first((*self._given, *self._learned))
 
     def clean(self, text: str) -> str:
         """Return ``text`` without the secrets."""
@@ -313,6 +357,11 @@ class Recorder:
             (name, REDACTED if name in SECRET_HEADERS else self.clean(value.decode("latin-1")))
             for name, value in named
         )
+
+
+def _longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Return the secrets in an order in which none is taken apart by another that is in it."""
+    return tuple(sorted(secrets, key=len, reverse=True))
 
 
 def hex_dump(data: bytes, start: int) -> str:
