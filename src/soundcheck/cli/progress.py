@@ -81,6 +81,8 @@ class _Told:
         self._bar.update(self._sending, total=cost.requests, visible=True)
 
     def sent(self, probe: Probe) -> None:
+        if not probe.is_request:  # nobody planned to ask it
+            return
         self._sent += 1
         self._bar.update(self._sending, completed=self._sent)
         quarter = max(1, self._requests // 4)
