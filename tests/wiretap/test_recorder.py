@@ -8,7 +8,7 @@ from soundcheck.contract.canary import Canary
 from soundcheck.http.tapped import Hop
 from soundcheck.wiretap import recorder as module
 from soundcheck.wiretap.heads import Head
-from soundcheck.wiretap.recorder import Recorder, hex_dump
+from soundcheck.wiretap.recorder import Recorder
 
 WORD = b"abcdefghijklmnopqrstuvwx"
 
@@ -19,15 +19,6 @@ def _hop(recorder: Recorder, body: bytes = b"", problem: str = "") -> None:
     message.body.take(body)
     recording.problem = problem
     recorder.end(recording)
-
-
-def test_a_hex_dump() -> None:
-    """Offset, sixteen bytes in four groups, and what of it is ASCII; narrow enough for reports."""
-    dump = hex_dump(b"\x00Hello, World!\x7f\xff--", 0x1F0)
-    assert dump == (
-        "000001f0  0048656c 6c6f2c20 576f726c 64217fff  .Hello, World!..\n"
-        "00000200  2d2d                                 --"
-    )
 
 
 @pytest.mark.parametrize("place", range(-30, 60, 6))

@@ -15,6 +15,7 @@ import numpy as np
 from soundcheck.contract.randomness import BLOCK
 from soundcheck.contract.strict_json import shown
 from soundcheck.http.envelope import TAG_BYTES, Envelope
+from soundcheck.http.hex_dump import hex_dump
 from soundcheck.http.sealed import Value, values_of
 from soundcheck.http.tapped import Hop, Message, Sealed
 
@@ -213,13 +214,7 @@ def agreed(hop: Hop) -> Agreed:
 
 def dump(data: bytes, begin: int = 0) -> str:
     """Return a hex dump of the first bytes of ``data``, which lie at ``begin``."""
-    lines = []
-    for at in range(0, min(len(data), _DUMPED), 16):
-        row = data[at : at + 16]
-        letters = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
-        groups = " ".join(row[part : part + 4].hex() for part in range(0, len(row), 4))
-        lines.append(f"{begin + at:08x}  {groups:<35}  {letters}")
-    return "\n".join(lines)
+    return hex_dump(data[:_DUMPED], begin)
 
 
 def told(hop: Hop) -> str:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from soundcheck.contract.attack import Attack
 from soundcheck.contract.canary import Canary
 from soundcheck.http.headers import Headers
+from soundcheck.http.hex_dump import hex_dump
 from soundcheck.http.store import REDACTED, SECRET_HEADERS, SHORTEST_SECRET
 from soundcheck.http.tapped import Hop, Leak, Message, Sealed, Tapped, TlsSeen
 from soundcheck.wiretap import contents
@@ -31,7 +32,6 @@ MOST_SECRETS = 100
 """Keys of the proxy's own that are known at a time: above these, the oldest is forgotten. Each
 costs a search of everything recorded, and a proxy may get a new one every few minutes."""
 
-_LINE = 16
 _NO_HEAD = Head()
 
 
@@ -362,13 +362,3 @@ class Recorder:
 def _longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
     """Return the secrets in an order in which none is taken apart by another that is in it."""
     return tuple(sorted(secrets, key=len, reverse=True))
-
-
-def hex_dump(data: bytes, start: int) -> str:
-    """Return ``data`` in hexadecimal and ASCII, sixteen bytes a line, 63 columns at most."""
-    lines = []
-    for at in range(0, len(data), _LINE):
-        row = data[at : at + _LINE]
-        shown = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)
-        lines.append(f"{start + at:08x}  {row.hex(' ', -4):35}  {shown}")
-    return "\n".join(lines)

@@ -8,7 +8,6 @@ import asyncio
 import base64
 import hmac
 import json
-import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from soundcheck.http.certificates import Authority
 from soundcheck.reference.auth import check_key
-from soundcheck.reference.incoming import ClientGone, Incoming
+from soundcheck.reference.incoming import Incoming
 from soundcheck.reference.private import answer, attestation, hpke, request, upstream
 from soundcheck.reference.private.agreed import Secrets, UnknownSecret, secret_of
 from soundcheck.reference.private.cipher import Cipher, Opener, Sealer, Secret, Tampered
@@ -43,6 +42,8 @@ from soundcheck.reference.private.message import (
     passed_on,
     path_of,
     read_body,
+    relayed,
+    responded,
     worked,
 )
 from soundcheck.reference.private.pipe import Inner, Pipe, is_tls
@@ -56,8 +57,6 @@ NAMES = ("127.0.0.1", "localhost")
 _TIMEOUT = httpx.Timeout(600, connect=10, pool=None)
 _LIMITS = httpx.Limits(max_connections=None)
 _SEEN_MOST = 100_000
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,18 +171,7 @@ class Service:
                 message = {**message, "headers": [*message["headers"], hsts]}
             await send(message)
 
-        http = Request(scope, receive)
-        incoming = Incoming(http)
-        try:
-            response = await self._answered(http, incoming)
-        except Problem as problem:
-            await incoming.drain()
-            response = problem.response()
-        except ClientGone:
-            response = Response(status_code=499)
-        except Exception:
-            _log.exception("a request failed")
-            response = Problem(500, "The gateway failed.").response()
+        response = await responded(self._answered, Request(scope, receive), "gateway")
         await response(scope, receive, marked)
 
     async def _answered(self, http: Request, incoming: Incoming) -> Response:
@@ -228,14 +216,7 @@ class Service:
     async def _forwarded(self, http: Request, body: bytes | None) -> Response:
         """Pass a request and its answer on as they are."""
         content_type = http.headers.get("content-type", "")
-        answered = await self._ask(http, body, content_type)
-        behind = AsyncExitStack()
-        behind.push_async_callback(answered.aclose)
-        headers = passed_on(answered.headers)
-        if http.method == "HEAD":
-            await behind.aclose()
-            return Response(status_code=answered.status_code, headers=headers)
-        return Relay(chunks(answered), behind, answered.status_code, headers)
+        return await relayed(await self._ask(http, body, content_type), http.method)
 
     async def _conversed(self, http: Request, body: bytes) -> Response:
         """Answer an encrypted request."""

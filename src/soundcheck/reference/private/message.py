@@ -1,7 +1,8 @@
 """What proxy and gateway have in common as HTTP servers: errors in the clear, bodies, headers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import ParamSpec, TypeVar
 
@@ -11,7 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from soundcheck.reference import connection
-from soundcheck.reference.incoming import Incoming
+from soundcheck.reference.incoming import ClientGone, Incoming
 
 MAX_BODY = 128 * 2**20
 ENCRYPTED = "privatemode-encrypted"
@@ -25,6 +26,8 @@ BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE"})
 # What gets through of an answer's headers: whatever else they carry is nobody's business.
 _PASSED = ("content-type", "x-request-id", "retry-after", "www-authenticate", "allow")
 _IN_LOOP = 2**22  # bytes of a body, 10 ms of work, that may hold up other requests
+
+_log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,6 +80,34 @@ class Relay(StreamingResponse):
             await super().stream_response(send)
         except BrokenOff:
             self._broken = True
+
+
+async def responded(
+    answer: Callable[[Request, Incoming], Awaitable[Response]], http: Request, who: str
+) -> Response:
+    """Return what ``answer`` gives for a request, or the error that it ends in; ``who`` answers."""
+    incoming = Incoming(http)
+    try:
+        return await answer(http, incoming)
+    except Problem as problem:
+        await incoming.drain()
+        return problem.response()
+    except ClientGone:
+        return Response(status_code=499)
+    except Exception:
+        _log.exception("a request failed")
+        return Problem(500, f"The {who} failed.").response()
+
+
+async def relayed(came: httpx.Response, method: str) -> Response:
+    """Return an answer as it ``came`` to a request with this method, as it goes on arriving."""
+    behind = AsyncExitStack()
+    behind.push_async_callback(came.aclose)
+    headers = passed_on(came.headers)
+    if method == "HEAD":
+        await behind.aclose()
+        return Response(status_code=came.status_code, headers=headers)
+    return Relay(chunks(came), behind, came.status_code, headers)
 
 
 async def read_body(incoming: Incoming) -> bytes:

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import logging
 import platform
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from soundcheck.reference.incoming import ClientGone, Incoming
+from soundcheck.reference.incoming import Incoming
 from soundcheck.reference.private import answer, form, request
 from soundcheck.reference.private.cipher import Opener, Sealer, Secret, Tampered
 from soundcheck.reference.private.conduct import Conduct
@@ -38,6 +37,8 @@ from soundcheck.reference.private.message import (
     passed_on,
     path_of,
     read_body,
+    relayed,
+    responded,
     worked,
 )
 from soundcheck.reference.private.serving import Serving
@@ -50,8 +51,6 @@ VERSION = "v1.40.0"
 _MOST_CLEAR = 2**20
 _AGAIN = 1.0  # seconds between tries to get the first secret
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +137,7 @@ class Forwarder:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        http = Request(scope, receive)
-        incoming = Incoming(http)
-        try:
-            response = await self._answered(http, incoming)
-        except Problem as problem:
-            await incoming.drain()
-            response = problem.response()
-        except ClientGone:
-            response = Response(status_code=499)
-        except Exception:
-            _log.exception("a request failed")
-            response = Problem(500, "The proxy failed.").response()
+        response = await responded(self._answered, Request(scope, receive), "proxy")
         await response(scope, receive, send)
 
     async def _answered(self, http: Request, incoming: Incoming) -> Response:
@@ -177,16 +165,10 @@ class Forwarder:
         if body is not None:
             headers["content-type"] = call.content_type
         try:
-            answered = await self._upstream.send(call.method, call.path, headers, body)
+            came = await self._upstream.send(call.method, call.path, headers, body)
         except Unreachable as error:
             raise Problem(502, f"The API cannot be reached: {error}.") from None
-        behind = AsyncExitStack()
-        behind.push_async_callback(answered.aclose)
-        told = passed_on(answered.headers)
-        if call.method == "HEAD":
-            await behind.aclose()
-            return Response(status_code=answered.status_code, headers=told)
-        return Relay(chunks(answered), behind, answered.status_code, told)
+        return await relayed(came, call.method)
 
     async def _conversed(self, call: "_Call", body: bytes) -> Response:
         """Answer a request by way of an encrypted one."""
