@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import os
+import pickle
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
@@ -11,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from filelock import AsyncFileLock
 
 from soundcheck.audio import Library
 from soundcheck.audio.clip import Word
@@ -29,27 +32,35 @@ from soundcheck.reference.transcript import (
 
 
 class RememberingPool:
-    """The real recognizer, which hears each distinct file once: many tests send the same one."""
+    """The real recognizer, which hears each distinct file once: many tests send the same one.
 
-    def __init__(self, pool: RecognizerPool) -> None:
+    What was heard is kept in a folder, for the other processes that run these tests.
+    """
+
+    def __init__(self, pool: RecognizerPool, folder: Path) -> None:
         self._pool = pool
-        self._heard: dict[tuple[bytes, float], Transcript | Exception] = {}
+        self._folder = folder
 
     @asynccontextmanager
     async def listen(
         self, path: Path, limit_seconds: float = LIMIT_SECONDS
     ) -> AsyncIterator[Hearing]:
         """Recognise a file, or repeat what was heard of one like it."""
-        key = hashlib.sha256(path.read_bytes()).digest(), limit_seconds
-        if key not in self._heard:
-            try:
-                self._heard[key] = await self._pool.transcribe(path, limit_seconds)
-            except (Undecodable, TooLong) as error:
-                self._heard[key] = error
-        heard = self._heard[key]
+        name = f"{hashlib.sha256(path.read_bytes()).hexdigest()}-{limit_seconds}"
+        async with AsyncFileLock(self._folder / f"{name}.lock"):
+            kept = self._folder / name
+            if not kept.exists():
+                kept.write_bytes(pickle.dumps(await self._heard(path, limit_seconds)))
+            heard: Transcript | Exception = pickle.loads(kept.read_bytes())  # our own
         if isinstance(heard, Exception):
             raise heard
         yield hearing(heard)
+
+    async def _heard(self, path: Path, limit_seconds: float) -> Transcript | Exception:
+        try:
+            return await self._pool.transcribe(path, limit_seconds)
+        except (Undecodable, TooLong) as error:
+            return error
 
 
 class Knowing:
@@ -135,11 +146,16 @@ def library() -> Library:
 
 
 @pytest.fixture(scope="session")
-def deployment() -> Iterator[Callable[..., httpx.Client]]:
+def deployment(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., httpx.Client]]:
     """Return a function that gives a client of a deployment with the given settings."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "heard-directly"
+    folder.mkdir(exist_ok=True)
     with ExitStack() as opened:
         runner = opened.enter_context(asyncio.Runner())
-        pool = RememberingPool(opened.enter_context(RecognizerPool(1)))
+        pool = RememberingPool(opened.enter_context(RecognizerPool(1)), folder)
 
         def client(dialect: str = "openai", *faults: str, **settings: Any) -> httpx.Client:
             transport = Direct(Settings(dialect, faults=faults, **settings), pool, runner)

@@ -15,7 +15,7 @@ import typer
 from soundcheck.errors import ExitCode, SoundcheckError
 from soundcheck.reference.deployment import start_reference
 from soundcheck.reference.private import start_gateway, start_proxy
-from soundcheck.reference.settings import Settings
+from soundcheck.reference.settings import LOOKUP_NOTE, Settings
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _PEM = b"-----BEGIN CERTIFICATE-----"
@@ -70,6 +70,8 @@ def serve_private(settings: StackSettings) -> None:
                 workers=backend.workers,
                 max_file=backend.max_file,
                 limit_counts=backend.limit_counts,
+                recognizer=backend.recognizer,
+                latency=backend.latency,
             )
         )
         gateway = opened.enter_context(
@@ -113,6 +115,8 @@ def _tell(settings: StackSettings, proxy: str, gateway: str, backend: str) -> No
     faults = (*settings.backend.faults, *settings.faults)
     if faults:
         typer.echo(f"with {', '.join(faults)}")
+    if settings.backend.service is not None:
+        typer.echo(f"{LOOKUP_NOTE} Service model: {settings.backend.service}.")
     via = f" via {settings.via}" if settings.via else ""
     typer.echo(f"proxy{via} -> gateway {gateway} (TLS) -> backend {backend}")
     if settings.gateway_roots is not None:

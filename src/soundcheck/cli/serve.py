@@ -20,6 +20,8 @@ EXAMPLES = """
 
 `soundcheck serve --max-file 1000000`: refuses larger uploads
 
+`soundcheck serve --recognizer lookup --latency servers=4,mean=0.1,exponential`: for load runs
+
 `soundcheck serve --private`: an encrypting proxy on port 8080 before its gateway and a backend
 
 `soundcheck serve --private --fault iv-constant`: the same with a defect of its encryption
@@ -80,6 +82,24 @@ def serve(
             "(the whole body). Default: as the dialect has it.",
         ),
     ] = None,
+    recognizer: Annotated[
+        str,
+        typer.Option(
+            metavar="speech|lookup",
+            help="speech listens; lookup knows soundcheck's own clips by their content and takes "
+            "the time that --latency says, for load runs.",
+        ),
+    ] = "speech",
+    latency: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="With --recognizer lookup: servers=N, mean=SECONDS of service and its "
+            "distribution (constant, exponential, lognormal:CV), tokens=N per second of streamed "
+            "text, per_audio_s=SECONDS more per second of audio, seed=N; with commas. "
+            "Default: servers=4,mean=0.1,exponential,tokens=50.",
+        ),
+    ] = None,
     private: Annotated[
         bool,
         typer.Option(
@@ -116,7 +136,7 @@ def serve(
     if list_faults:
         _list_faults()
         return
-    from soundcheck.reference.settings import Counts, Settings
+    from soundcheck.reference.settings import LOOKUP_NOTE, Counts, Settings
 
     only_private = {
         "--client-key": client_key,
@@ -137,6 +157,8 @@ def serve(
         workers,
         max_file,
         cast(Counts | None, limit_counts),  # checked by Settings
+        recognizer,
+        latency,
     )
     if private:
         from soundcheck.cli.private_stack import StackSettings, serve_private
@@ -164,6 +186,9 @@ def serve(
         typer.echo(f"Reference deployment, dialect {settings.dialect}: {url}")
         if settings.faults:
             typer.echo(f"with {', '.join(settings.faults)}")
+        if settings.service is not None:
+            typer.echo(f"{LOOKUP_NOTE} Service model: {settings.service}.")
+            typer.echo(f"Metrics: {url.removesuffix('/v1')}/metrics")
         typer.echo(f"\n{_curl(url, api_key_env)}\n")
         typer.echo("`soundcheck fixtures export .` writes hello.mp3 and the other clips.")
         typer.echo("Ctrl-C ends it.")

@@ -5,7 +5,7 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +34,8 @@ from soundcheck.reference.transcript import Hearing, TooLong, Transcript, Undeco
 from soundcheck.reference.upload import Form, read_form
 
 JSON = "application/json"
+RECOGNIZER_HEADER = "x-soundcheck-recognizer"
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 # Seconds of speech that a known speaker's sample may have.
 SAMPLE_SECONDS = (2.0, 10.0)
 
@@ -49,8 +51,13 @@ class Pool(Protocol):
         """Begin to recognise a file; entering raises Undecodable, or TooLong above the limit."""
 
 
-def create_app(settings: Settings, pool: Pool) -> Starlette:
-    """Return the application; raises UnknownFault for a name that is none."""
+def create_app(
+    settings: Settings, pool: Pool, metrics: Callable[[], bytes] | None = None
+) -> Starlette:
+    """Return the application; raises UnknownFault for a name that is none.
+
+    ``metrics`` returns what GET /metrics, which needs no key, answers (None: there is none).
+    """
     backend = _Backend(settings, pool)
     routes = [
         Route("/v1/audio/transcriptions", backend.transcribe, methods=["POST"]),
@@ -58,6 +65,8 @@ def create_app(settings: Settings, pool: Pool) -> Starlette:
     ]
     if backend.dialect.retrieves_models:
         routes.append(Route("/v1/models/{model_id:path}", backend.model, methods=["GET"]))
+    if metrics is not None:
+        routes.append(Route("/metrics", _metrics(metrics), methods=["GET"]))
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Mortal, life=backend.life)],
@@ -74,6 +83,9 @@ class _Backend:
         self.dialect = dialect(settings.dialect)
         self.life = Life()
         self._key = settings.api_key
+        # Whoever reads an answer, or a record of it, is to know that nobody listened.
+        service = settings.service
+        self._origin = {} if service is None else {RECOGNIZER_HEADER: f"lookup; {service}"}
         self._pool = pool
         self._deviations = choose(settings.faults)
         self._limits = self._deviations.limit(
@@ -171,7 +183,9 @@ class _Backend:
         if self._deviations.refuses(call):
             raise Refusal(Kind.UNDECODABLE, "The file's format is not supported.", "file")
         self._deviations.rewrite(request.file)
-        voices = await incoming.unless_gone(self._voices(request))
+        voices: Voices = ()
+        if request.known_speakers:
+            voices = await incoming.unless_gone(self._voices(request))
         async with AsyncExitStack() as listening:
             listened = self._listen(listening, request.file.path, "file", request.model.max_seconds)
             heard = await incoming.unless_gone(listened)
@@ -296,7 +310,17 @@ class _Backend:
     def _all_headers(self, reply: Reply, incoming: Incoming) -> dict[str, str]:
         elapsed = time.monotonic() - incoming.started
         common = dict(self.dialect.headers(incoming.request_id, elapsed))
+        common |= self._origin
         return common | dict(reply.headers) | {"content-type": reply.media_type}
+
+
+def _metrics(text: Callable[[], bytes]) -> Callable[[HttpRequest], Response]:
+    """Return the handler of GET /metrics."""
+
+    def answer(_: HttpRequest) -> Response:
+        return Response(text(), media_type=PROMETHEUS)
+
+    return answer
 
 
 def _failed() -> Refusal:

@@ -27,6 +27,8 @@ def start_reference(
     workers: int | None = None,
     max_file: int | None = None,
     limit_counts: Counts | None = None,
+    recognizer: str = "speech",
+    latency: str | None = None,
 ) -> Iterator[Running]:
     """Start a reference deployment on 127.0.0.1 and end it when the block is left.
 
@@ -34,7 +36,9 @@ def start_reference(
     setting or a taken port, ReferenceFailed if the process does not come up. The process ends by
     itself if this one dies.
     """
-    settings = Settings(dialect, api_key, tuple(faults), workers, max_file, limit_counts)
+    settings = Settings(
+        dialect, api_key, tuple(faults), workers, max_file, limit_counts, recognizer, latency
+    )
     told = {**asdict(settings), "port": port}
     name = "The reference deployment"
     with started("soundcheck.reference.server", told, name) as (answer, pid):

@@ -5,6 +5,7 @@ settings and its port as one line of JSON from standard input, says on standard 
 ready, and ends when standard input is closed.
 """
 
+import gc
 import json
 import os
 import signal
@@ -66,8 +67,25 @@ def serve(
     """
     with listener:
         choose(settings.faults)
+        with _application(settings) as app:
+            _Server(config(app), ready, until).run(sockets=[listener])
+
+
+@contextmanager
+def _application(settings: Settings) -> Iterator[ASGIApp]:
+    """Yield the application with the recognizer that the settings name."""
+    if settings.service is None:
         with RecognizerPool(settings.workers) as pool:
-            _Server(config(create_app(settings, pool)), ready, until).run(sockets=[listener])
+            yield create_app(settings, pool)
+        return
+    # Only load runs have a use for it.
+    from soundcheck.reference.lookup import LookupPool
+
+    with LookupPool(settings.service) as lookup:
+        # What was loaded stays; searching it for garbage would hold up every answer meanwhile.
+        gc.collect()
+        gc.freeze()
+        yield create_app(settings, lookup, lookup.metrics.text)
 
 
 def config(app: ASGIApp) -> uvicorn.Config:

@@ -40,6 +40,8 @@ async def openai_events(
             if diarized:
                 delta["segment_id"] = event["id"]
             scored.append(entry)
+            if heard.token is not None:
+                await heard.token()
             yield delta
         if diarized:
             yield event
@@ -94,6 +96,8 @@ async def vllm_chunks(
         window = number
         for piece in tokens(joiner.add(segment.text)):
             sent += 1
+            if heard.token is not None:
+                await heard.token()
             yield content(piece)
         if limit.reached:
             break

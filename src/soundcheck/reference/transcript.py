@@ -1,7 +1,7 @@
 """What the recognizer answers, and how it refuses: light types, shared with the server."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from soundcheck.audio.clip import Word
@@ -48,10 +48,14 @@ def language_of(segments: Iterable[Segment]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """A file that is decoded and being recognised: its seconds, and the segments as they come."""
+    """A file that is decoded and being recognised: its seconds, and the segments as they come.
+
+    ``token`` is awaited before each token of a stream, where tokens take time of their own.
+    """
 
     duration: float
     segments: AsyncIterator[Segment]
+    token: Callable[[], Awaitable[None]] | None = None
 
     async def transcript(self) -> Transcript:
         """Return what the segments, which must not have been read yet, amount to."""
