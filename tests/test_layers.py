@@ -16,8 +16,9 @@ ALLOWED = {
     "report": set[str](),
     "reference": {"audio", "http", "contract"},
     "wiretap": {"audio", "http", "contract"},
+    "load": {"audio", "http", "report"},
     "plugin": {"audio", "http", "contract", "report", "wiretap"},
-    "cli": {"audio", "http", "contract", "report", "reference", "wiretap", "plugin"},
+    "cli": {"audio", "http", "contract", "report", "load", "reference", "wiretap", "plugin"},
 }
 EVERYWHERE = {"errors", "suites"}
 

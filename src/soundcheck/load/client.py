@@ -1,0 +1,141 @@
+"""The client that users have: one keep-alive connection, one transcription at a time, measured.
+
+Whatever a deployment does ends in a :class:`Measured`, in bounded time.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from time import monotonic_ns
+
+from soundcheck.load.endpoint import Endpoint
+from soundcheck.load.exchange import Exchange, Observer
+from soundcheck.load.failure import Failure
+from soundcheck.load.form import Form
+from soundcheck.load.measured import Measured as Measured
+from soundcheck.load.sample import NEVER
+from soundcheck.load.tls import SecureLine, client_context
+from soundcheck.load.transport import Line, connect
+from soundcheck.report.printable import one_line
+
+DETAIL = 200
+"""Characters of what is told about a failure."""
+
+STALE_NS = 1_000_000_000
+"""Nanoseconds in which a kept connection shows that the server had closed it before."""
+
+_SECOND = 1e9
+
+
+class TranscriptionClient:
+    """Sends transcriptions to the endpoint below ``base_url``, one after the other.
+
+    ``timeout_s`` bounds each from its begin to its end. Certificates of ``roots`` (PEM) are trusted
+    beside the system's. ``observe`` is told each event of a stream: its data, and the times of the
+    read that completed it by us and by the kernel (ns, monotonic). Raises SoundcheckError for what
+    no request can be sent with.
+    """
+
+    __slots__ = ("_context", "_endpoint", "_line", "_observe", "_timeout_ns")
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 120.0,
+        roots: Path | None = None,
+        observe: Observer | None = None,
+    ) -> None:
+        self._endpoint = _endpoint(base_url, key, tuple((headers or {}).items()))
+        self._context = client_context(roots) if self._endpoint.is_secure else None
+        self._timeout_ns = int(timeout_s * _SECOND)
+        self._observe = observe
+        self._line: Line | None = None
+
+    def close(self) -> None:
+        """Give up the connection; the next request makes a new one."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
+
+    def transcribe(self, form: Form) -> Measured:
+        """Send ``form`` and return what was measured; what a deployment does raises nothing.
+
+        A server may close a connection that was kept just as the next request is sent. So a request
+        that breaks at once, without any answer, on a connection that was used before is sent once
+        more on a new one.
+        """
+        measured = Measured()
+        measured.begun = begun = monotonic_ns()
+        was_kept = self._line is not None
+        try:
+            try:
+                self._exchange(form, measured)
+            except Failure as failure:
+                if (
+                    not was_kept
+                    or failure.cause != "reset"
+                    or measured.received
+                    or measured.reconnects
+                    or monotonic_ns() - begun > STALE_NS
+                ):
+                    raise
+                measured.reconnects = 1
+                measured.sent = NEVER
+                self._exchange(form, measured)
+        except Failure as failure:
+            measured.cause = failure.number
+            measured.detail = told(failure.detail, self._endpoint.secrets)
+        return measured
+
+    def _exchange(self, form: Form, measured: Measured) -> None:
+        begun = measured.begun
+        line = self._line
+        if line is not None and line.is_stale(begun):
+            self.close()
+            line = None
+            measured.reconnects = 1
+        if line is None:
+            line = self._connect(begun)
+        else:
+            line.begin(begun, begun + self._timeout_ns)
+        exchange = Exchange(line, form, measured, self._observe)
+        try:
+            exchange.run(self._endpoint.head)
+        finally:
+            if exchange.keeps_alive:
+                line.end()
+            else:
+                self.close()
+
+    def _connect(self, begun_ns: int) -> Line:
+        endpoint = self._endpoint
+        deadline = begun_ns + self._timeout_ns
+        try:
+            connected = connect(endpoint.host, endpoint.port, deadline)
+            if self._context is None:
+                self._line = line = Line(connected)
+                line.begin(begun_ns, deadline)
+            else:
+                self._line = line = secured = SecureLine(connected, endpoint.host, self._context)
+                line.begin(begun_ns, deadline)
+                secured.secure()
+        except BaseException:
+            self.close()
+            raise
+        return line
+
+
+def told(detail: str, secrets: Iterable[str]) -> str:
+    """Return what is told of a failure: printable, short and without ``secrets``."""
+    for secret in secrets:
+        detail = detail.replace(secret, "…")
+    return one_line(detail, DETAIL)
+
+
+@lru_cache(maxsize=64)
+def _endpoint(base_url: str, key: str | None, headers: tuple[tuple[str, str], ...]) -> Endpoint:
+    """Return the endpoint, the same for all users: its head is held once."""
+    return Endpoint.of(base_url, key, dict(headers))
