@@ -1,0 +1,139 @@
+"""Figures have three digits and a unit; sentences claim no more than was measured."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soundcheck.report import bench_wording as wording
+from soundcheck.report.bench import load_bench
+from soundcheck.report.bench_honesty import honesty, limits
+
+MakeBench = Callable[..., Path]
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (0, "0"),
+        (0.00012345, "0.000123"),
+        (0.9996, "1.00"),
+        (9.999, "10.0"),
+        (19.94, "19.9"),
+        (2412.3, "2,410"),
+        (1_234_567, "1,230,000"),
+        (-3.456, "-3.46"),
+    ],
+)
+def test_figures_have_three_digits(number: float, shown: str) -> None:
+    """A number is rounded to three significant digits, never written with an exponent."""
+    assert wording.figure(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        (None, ""),
+        (0, "0 s"),
+        (3.1e-6, "3.10 µs"),
+        (0.00099949, "999 µs"),
+        (0.00099951, "1.00 ms"),
+        (0.25, "250 ms"),
+        (0.9996, "1.00 s"),
+        (14.26, "14.3 s"),
+        (754.0, "12 min 34 s"),
+    ],
+)
+def test_times_have_the_unit_that_reads_best(amount: float | None, shown: str) -> None:
+    """Microseconds, milliseconds, seconds or minutes; nothing for what was not measured."""
+    assert wording.seconds(amount) == shown
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"), [(1, "100 %"), (0.99996, "99.99 %"), (0.05, "5.00 %"), (0, "0 %")]
+)
+def test_nearly_all_is_not_all(part: float, shown: str) -> None:
+    """A share is not rounded up to a hundred percent."""
+    assert wording.share(part) == shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "sentence"),
+    [
+        ("steady", "p95 ", "requests per second half of the answers came within"),
+        ("saturation", "Capacity 48.0 to 50.0 requests/s", "keeps p95<1s lies between 48.0 and"),
+        ("gpu", "SLO met", "The first text came after"),
+        ("invalid", "INVALID: the client was the limit", "nothing here is a verdict"),
+        ("failed", "No request succeeded", "most frequent cause is http-5xx: 503"),
+        ("closed", "p95 ", "With a closed loop \\(closed:8\\) half of"),
+    ],
+)
+def test_the_headline_says_what_was_found(
+    make_bench: MakeBench, kind: str, title: str, sentence: str
+) -> None:
+    """Each kind of run has its headline and sentence."""
+    bench = load_bench(make_bench(kind, **({"window": 4} if kind == "saturation" else {})))
+    assert wording.title(bench).startswith(title)
+    assert re.search(sentence, wording.sentence(bench))
+
+
+def test_a_knee_lies_below_the_load_that_was_not_kept_up_with(make_bench: MakeBench) -> None:
+    """Without a search, the highest rate that was answered as fast as it came is the knee."""
+
+    def ramp(document: dict[str, Any]) -> None:
+        stage = document["stages"][0]
+        document["stages"] = [
+            stage
+            | {"number": n, "offered_rps": rate, "achieved_rps": done, "window_s": 30.0}
+            | {"counts": stage["counts"] | {"succeeded": int(30 * rate)}}
+            for n, (rate, done) in enumerate([(10.0, 10.0), (20.0, 19.7), (30.0, 24.0)], 1)
+        ]
+
+    bench = load_bench(make_bench(change=ramp, window=3))
+    assert wording.knee(bench) == 20.0
+    assert "above 20.0 requests per second not all was answered" in wording.sentence(bench)
+
+
+def _told(bench_folder: Path) -> dict[str, tuple[str, str]]:
+    return {one.title: (one.kind, one.text) for one in honesty(load_bench(bench_folder))}
+
+
+def test_evidence_for_a_sound_run(make_bench: MakeBench) -> None:
+    """Validity, headroom, timing error, lags, arrivals, transport and verification are told."""
+    told = _told(make_bench("steady", window=5))
+    assert {title for title, (kind, _) in told.items() if kind == "bad"} == set()
+    assert "is 0." in told["Ceiling"][1]
+    assert "p99 312 µs" in told["Timing error"][1]
+    assert "dispatch p99 600 µs" in told["Lag of the client"][1]
+    assert "seed 1, 12 distinct clips" in told["To repeat it"][1]
+
+
+def test_doubts_are_told(make_bench: MakeBench) -> None:
+    """A closed loop, no verification, a stand-in as the target and another transport are named."""
+    told = _told(make_bench("closed"))
+    assert "latency is not under a fixed arrival rate" in told["Arrivals"][1]
+    assert told["Verification"] == ("bad", "none: a fast wrong answer would count as a success")
+    assert "say nothing about any other deployment" in told["Target"][1]
+    assert told["Transport"][1].startswith("fast-http")
+
+
+def test_what_was_not_measured_is_said_to_be_missing(make_bench: MakeBench) -> None:
+    """Without a self-test and without the client's figures, the report says so."""
+    folder = make_bench("failed", change=lambda d: d["stages"][0].update(client=None))
+    told = _told(folder)
+    assert told["Timing error"] == ("note", "not measured")
+    assert told["Lag of the client"] == ("note", "not measured")
+    assert told["Ceiling"][1].startswith("not known")
+
+
+def test_equal_limits_are_told_once(make_bench: MakeBench) -> None:
+    """Windows of the same limit stand together, the advice apart from the limit's name."""
+
+    def twice(document: dict[str, Any]) -> None:
+        document["stages"].append(document["stages"][0] | {"number": 2, "name": "again"})
+
+    ((windows, limit, advice),) = limits(load_bench(make_bench("invalid", change=twice, window=3)))
+    assert (windows, limit) == ("20/s, again", "pool")
+    assert "--users 44" in advice
