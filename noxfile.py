@@ -27,8 +27,11 @@ def tests(session: nox.Session) -> None:
     _install(session, "-e", ".[dev]")
     if session.python == CURRENT:  # another environment for it alone would cost a minute
         session.run("mypy")
-    # Tests of one group share what is costly to set up, so one worker takes them all.
-    session.run("pytest", "-n", "2", "--dist", "loadgroup", *session.posargs)
+    # Hundreds of short processes would each compile the toolkit again where this is set.
+    session.env["PYTHONDONTWRITEBYTECODE"] = ""
+    # Tests of one group share what is costly to set up, so one worker takes them all. Much of the
+    # time is waiting for what hangs or is slow, so there are more workers than cores.
+    session.run("pytest", "-n", "4", "--dist", "loadgroup", *session.posargs)
 
 
 @nox.session

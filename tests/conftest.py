@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -15,6 +16,34 @@ settings.load_profile("untimed")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell starts background jobs so, and the programs that tests interrupt would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+TOGETHER = {
+    "tests/audio/test_containers.py",
+    "tests/cli/test_cli_replay.py",
+}
+"""Modules with costly fixtures: one worker of xdist takes all tests of each."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep together what belongs together, and hand out all other tests one by one.
+
+    The marker xdist_group would say so in the modules themselves, but it does nothing with
+    pytest 9.2: xdist 3.8 writes the group into a member of items that is not read any more.
+    """
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        """Scopes are the modules above, and single tests; the largest come first."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return module if module in TOGETHER else nodeid
+
+    return Together(config, log)
+
 
 Reply = Callable[[socket.socket, bytes], None]
 """Answers one request: gets the connection and the request's head, sends what it likes."""

@@ -18,9 +18,6 @@ from soundcheck.audio.maker import sounding
 from soundcheck.audio.recipe import Content
 from soundcheck.audio.tags import picture
 
-# Making all clips cold takes half of the time of these tests: one worker does it, once.
-pytestmark = pytest.mark.xdist_group("clips")
-
 LIBRARY = Library()
 # What carries a whole and undamaged sound; the rest is for the tests of sizes, damage and contents.
 SOUND = [
@@ -48,7 +45,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clips(cache: Path) -> Mapping[str, Clip]:
-    """Every clip of a sound, made cold."""
+    """Every clip of a sound, made cold.
+
+    This takes half of the time of these tests: one worker does it (see conftest.py), once.
+    """
     return Library(cache=cache).build(SOUND)
 
 

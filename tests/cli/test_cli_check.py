@@ -1,7 +1,6 @@
 """``soundcheck check`` as a user meets it: one clear message, the documented exit code."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -18,32 +17,14 @@ REFUSAL = json.dumps({"error": {"message": "no file", "type": "x", "param": None
 Soundcheck = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def soundcheck(tmp_path: Path) -> Soundcheck:
-    """Return a function that runs the command in an empty folder."""
-
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "soundcheck", *arguments],
-            cwd=tmp_path,
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run
-
-
 def _answer(status: str, media_type: str, body: bytes) -> bytes:
     head = f"HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nConnection: close\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def test_the_bundled_reference_conforms(soundcheck: Soundcheck, tmp_path: Path) -> None:
+def test_the_bundled_reference_conforms(soundcheck_process: Soundcheck, tmp_path: Path) -> None:
     """Without a URL the reference is started and found conformant, and every file is there."""
-    done = soundcheck("check", "--out", "run")
+    done = soundcheck_process("check", "--out", "run")
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("soundcheck 0.")
     assert "conformant" in done.stdout.lower()
@@ -67,12 +48,14 @@ def test_the_bundled_reference_conforms(soundcheck: Soundcheck, tmp_path: Path) 
     assert evidence <= {path.stem for path in (tmp_path / "run" / "exchanges").glob("*.json")}
 
 
-def test_a_target_that_is_down_is_one_message(soundcheck: Soundcheck, tmp_path: Path) -> None:
+def test_a_target_that_is_down_is_one_message(
+    soundcheck_process: Soundcheck, tmp_path: Path
+) -> None:
     """An unreachable target ends in one message and exit 3, before any audio is made."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     url = f"http://127.0.0.1:{port}/v1"
-    done = soundcheck("check", url, SOUNDCHECK_CACHE=str(tmp_path / "cache"))
+    done = soundcheck_process("check", url, SOUNDCHECK_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 3
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 2
@@ -225,7 +208,7 @@ def test_a_cache_that_cannot_be_written_is_told(
     assert not any(b"filename=" in request for request in server.requests)
 
 
-def test_json_goes_to_stdout_alone(soundcheck: Soundcheck, raw_server) -> None:
+def test_json_goes_to_stdout_alone(soundcheck_process: Soundcheck, raw_server) -> None:
     """With --json standard output is the run document and nothing else."""
 
     def reply(connection: socket.socket, request: bytes) -> None:
@@ -235,7 +218,7 @@ def test_json_goes_to_stdout_alone(soundcheck: Soundcheck, raw_server) -> None:
             connection.sendall(_answer("400 Bad Request", JSON, REFUSAL.encode()))
 
     url = raw_server(reply).base_url
-    done = soundcheck("check", url, "--json", "--only", "models/list", "--out", "run")
+    done = soundcheck_process("check", url, "--json", "--only", "models/list", "--out", "run")
     assert done.returncode == 0, done.stderr
     run = json.loads(done.stdout)
     assert run["verdict"] == "conformant"

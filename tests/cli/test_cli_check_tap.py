@@ -19,24 +19,6 @@ Soundcheck = Callable[..., subprocess.CompletedProcess[str]]
 PROXY = "http://127.0.0.1:1/v1"
 
 
-@pytest.fixture
-def soundcheck(tmp_path: Path) -> Soundcheck:
-    """Return a function that runs the command in an empty folder."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "soundcheck", *arguments],
-            cwd=tmp_path,
-            env=dict(os.environ),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,6 @@
 """A recorded run is judged again without a deployment, with the same verdicts."""
 
+import io
 import json
 import os
 import re
@@ -7,28 +8,28 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from soundcheck.cli import main
 from soundcheck.plugin.options import Options
 from soundcheck.plugin.replay import options_of
 
-pytestmark = pytest.mark.xdist_group("replay")
-
 
 def _soundcheck(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "soundcheck", *arguments],
-        cwd=folder,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    """Run the command in ``folder``, in this process: an interpreter's start takes as long."""
+    told = io.StringIO()
+    with pytest.MonkeyPatch.context() as changed, redirect_stdout(told), redirect_stderr(told):
+        changed.chdir(folder)
+        changed.setattr("sys.argv", ["soundcheck", *arguments])
+        for name, value in environment.items():
+            changed.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return int(ended.value.code or 0), told.getvalue()
 
 
 def _run(folder: Path) -> dict[str, Any]:

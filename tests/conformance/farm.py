@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import uvicorn
+from filelock import AsyncFileLock
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
@@ -40,19 +41,29 @@ class Remembering:
         """Return what is heard in a file, by its content; refusals are not remembered."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        path_of_known = self._folder / "-".join([digest, *map(str, limit)])
-        with contextlib.suppress(FileNotFoundError):
-            known: Transcript = pickle.loads(path_of_known.read_bytes())  # our own, see below
-            yield hearing(known)
-            return
-        async with self._pool.listen(path, *limit) as heard:
+        name = "-".join([digest, *map(str, limit)])
+        path_of_known = self._folder / name
+        paced = self._folder / f"{name}.paced"
+        # One farm listens, the others wait for what it hears: a long file takes a core for long.
+        lock = AsyncFileLock(self._folder / f"{name}.lock")
+        async with contextlib.AsyncExitStack() as opened:
+            if not (path_of_known.exists() or paced.exists()):
+                await opened.enter_async_context(lock)
+            with contextlib.suppress(FileNotFoundError):
+                known: Transcript = pickle.loads(path_of_known.read_bytes())  # our own, see below
+                await opened.aclose()
+                yield hearing(known)
+                return
+            heard = await opened.enter_async_context(self._pool.listen(path, *limit))
             if int(heard.duration) in PACED:
+                paced.touch()
+                await lock.release()
                 yield heard
                 return
             known = await heard.transcript()
-        partial = path_of_known.with_suffix(f".{os.getpid()}")
-        partial.write_bytes(pickle.dumps(known))
-        partial.replace(path_of_known)
+            partial = path_of_known.with_suffix(f".{os.getpid()}")
+            partial.write_bytes(pickle.dumps(known))
+            partial.replace(path_of_known)
         yield hearing(known)
 
 

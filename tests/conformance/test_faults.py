@@ -67,9 +67,16 @@ def farms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 
 
 @pytest.fixture
-def check(farms: Callable[[str], str], tmp_path: Path) -> Check:
-    """Return a function that checks one deployment of a farm by the command line's own entry."""
+def check(farms: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
+    """Return a function that checks one deployment of a farm by the command line's own entry.
+
+    The catalogue is read once, and no report is written: others test both, and they would take
+    half of each of these runs.
+    """
     from soundcheck.cli import app
+
+    monkeypatch.setattr("soundcheck.contract.catalogue.load_catalogue", CATALOGUE.values)
+    monkeypatch.setattr("soundcheck.plugin.record.write_reports", lambda *_: None)
 
     def run(place: str, profile: str, *options: str, dialect: str | None = None) -> SimpleNamespace:
         spoken = dialect or ("openai" if profile == "openai" else "vllm")

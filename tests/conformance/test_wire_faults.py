@@ -76,10 +76,12 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
 def check(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Check]:
     """Return a function that judges the wire of a stack with faults by the command's own way.
 
-    All runs have the same canaries, and so the same clip: it is recognised once.
+    All runs have the same canaries, and so the same clip: it is recognised once. No report is
+    written: others test them.
     """
     from soundcheck.cli.check import _judge
 
+    monkeypatch.setattr("soundcheck.plugin.record.write_reports", lambda *_: None)
     words = cycle(WORDS)
     monkeypatch.setattr("soundcheck.contract.canary._word", lambda: next(words))
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from soundcheck import __version__
-from soundcheck.cli import check, fixtures, requirements, serve, tap
+from soundcheck.cli import bench, check, compare, fixtures, report, requirements, serve, tap
 from soundcheck.errors import ExitCode, SoundcheckError
 
 app = typer.Typer(
@@ -26,6 +26,9 @@ app = typer.Typer(
 app.command(name="check")(check.check)
 app.command(name="serve")(serve.serve)
 app.command(name="tap")(tap.tap)
+app.command(name="bench")(bench.bench)
+app.command(name="compare")(compare.compare)
+app.command(name="report")(report.report)
 app.command(name="requirements")(requirements.requirements)
 app.add_typer(fixtures.app, name="fixtures")
 

@@ -24,7 +24,7 @@ def prepare(out: Path | None) -> Path:
     one that cannot be written.
     """
     try:
-        out = _new() if out is None else out
+        out = new() if out is None else out
         out.mkdir(parents=True, exist_ok=True)
         _empty(out)
         (out / EXCHANGES).mkdir()
@@ -49,7 +49,7 @@ def discard(out: Path) -> None:
         out.rmdir()
 
 
-def _new() -> Path:
+def new() -> Path:
     """Make a folder named for this moment; runs that begin in the same second get their own."""
     stem = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     number = 1

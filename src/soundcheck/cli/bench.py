@@ -1,0 +1,386 @@
+"""``soundcheck bench``: measure what a deployment can carry, or the bundled reference."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from soundcheck import __version__
+from soundcheck.errors import ExitCode, SoundcheckError
+
+if TYPE_CHECKING:
+    from soundcheck.cli.bench_child import Ended
+    from soundcheck.load.options import Settings
+
+OURS = "the bundled reference"
+LATENCY = "servers=8,mean=0.1,exponential,tokens=50"
+"""The reference's own: at 50 requests per second, the most without --rate, 5 of 8 are busy."""
+
+EXAMPLES = """
+**Examples**
+
+`soundcheck bench`
+
+measures the bundled reference deployment, in half a minute
+
+`soundcheck bench http://localhost:8000/v1 --rate 5 --slo 'p95<2s,errors<1%'`
+
+`soundcheck bench http://localhost:8000/v1 --scenario saturation --slo 'p95<2s' --metrics-url
+http://localhost:8000/metrics`
+
+finds the highest rate that keeps the SLO
+
+`soundcheck bench https://api.openai.com/v1 --model whisper-1 --api-key-env OPENAI_API_KEY
+--rate 1 --max-requests 60`
+
+`soundcheck bench http://localhost:8000/v1 --arrivals closed:8 --duration 1m`
+
+eight callers that each wait for their answer
+
+**Scenarios**: steady (default) · ramp · saturation · burst · soak · streaming · mixed · limits, or
+a locustfile of your own, as a path
+
+**Exit codes**: 0 measured, and the SLO met where there is one · 1 the SLO is missed, or no request
+succeeded · 2 bad usage or configuration · 3 nothing answers there, or the key is refused · 4 no
+verdict: the client was the limit (INVALID), a cap was hit, or interrupted; what was done is saved ·
+5 fault of soundcheck itself
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is measured: its base URL, and what the report says of a reference of our own."""
+
+    base_url: str
+    note: str = ""
+    metrics_url: str = ""
+
+
+def bench(
+    url: Annotated[
+        str | None,
+        typer.Argument(help="Base URL of the API, normally ending in /v1. Default: the reference."),
+    ] = None,
+    scenario: Annotated[
+        str, typer.Option(help="The question: a scenario's name (see below), or a PATH.py.")
+    ] = "steady",
+    rate: Annotated[
+        str,
+        typer.Option(metavar="RPS", help="Requests per second, or auto: gentle (see the manual)."),
+    ] = "auto",
+    arrivals: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="constant:RATE, poisson:RATE, gamma:RATE,SHAPE, ramp:FROM..TO, "
+            "burst:BASE,PEAK,EVERY,FOR, trace:FILE or closed:N. Default: the scenario's.",
+        ),
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="The measured window, like 30s or 5m."),
+    ] = None,
+    warm_up: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Load before the window, not judged.")
+    ] = None,
+    users: Annotated[
+        int, typer.Option("--users", "-u", min=1, help="The pool: the most requests under way.")
+    ] = 64,
+    processes: Annotated[
+        int, typer.Option(min=1, max=256, help="Load from so many processes, one core each.")
+    ] = 1,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the schedule and the choice of clips.")
+    ] = None,
+    slo: Annotated[
+        str | None, typer.Option(help="Limits to keep, like 'p95<2s,ttfd_p95<600ms,errors<1%'.")
+    ] = None,
+    stream: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="Share of requests that ask for a stream.")
+    ] = None,
+    formats: Annotated[
+        str | None, typer.Option(metavar="MIX", help="Formats by weight, like wav=3,mp3=1, or all.")
+    ] = None,
+    durations: Annotated[
+        str | None,
+        typer.Option(metavar="MIX", help="Lengths by weight, like short=2,long=1 or 10s=2,60s=1."),
+    ] = None,
+    languages: Annotated[
+        str | None, typer.Option(metavar="MIX", help="Languages by weight, like en=3,de=1.")
+    ] = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(help="Compare transcripts with what was said: text (default), length, none."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model to ask.")] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Environment variable that holds the key.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder, emptied of an earlier load run (default: a new one in reports).",
+        ),
+    ] = None,
+    metrics_url: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="Prometheus metrics of the deployment (repeatable)."),
+    ] = None,
+    metrics_match: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REGEX", help="Record metrics of these names, too (repeatable)."),
+    ] = None,
+    gpu_price: Annotated[
+        str | None, typer.Option(metavar="PRICE", help="Of a GPU per hour, for the cost of audio.")
+    ] = None,
+    gpus: Annotated[
+        str | None, typer.Option(metavar="N", help="GPUs behind it, where no metric tells.")
+    ] = None,
+    tls_roots: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="Certificates to trust beside the system's."),
+    ] = None,
+    transport: Annotated[
+        str | None,
+        typer.Option(help="socket (default: exact times) or fast-http (proxies and odd TLS)."),
+    ] = None,
+    max_requests: Annotated[
+        str | None, typer.Option(metavar="N", help="Send at most so many requests.")
+    ] = None,
+    max_duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="End the run after this time.")
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Longest wait for an answer (120s).")
+    ] = None,
+    no_selftest: Annotated[
+        bool,
+        typer.Option("--no-selftest", help="Do not measure first what this client can send."),
+    ] = False,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Give the reference a defect (serve --list-faults)."),
+    ] = None,
+    latency: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="The reference's, like servers=4,mean=0.1,exponential."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the summary alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print bench.json on stdout.")] = False,
+) -> None:
+    """Measure what a deployment can carry, and prove that the client was not the limit."""
+    if url is not None and (fault or latency):
+        raise SoundcheckError("--fault and --latency shape the reference; leave out the URL")
+    if url is None and (api_key_env or tls_roots):
+        raise SoundcheckError("--api-key-env and --tls-roots are for a deployment: give its URL")
+    if arrivals is not None:
+        arrivals = _resolved(arrivals)
+    given = {
+        "--rate": rate,
+        "--arrivals": arrivals,
+        "--window": duration,
+        "--warm-up": warm_up,
+        "--seed": seed,
+        "--slo": slo,
+        "--stream": stream,
+        "--formats": formats,
+        "--durations": durations,
+        "--languages": languages,
+        "--verify": verify,
+        "--model": model,
+        "--api-key-env": api_key_env,
+        "--metrics-url": metrics_url,
+        "--metrics-match": metrics_match,
+        "--gpu-price": gpu_price,
+        "--gpus": gpus,
+        "--tls-roots": tls_roots,
+        "--transport": transport,
+        "--max-requests": max_requests,
+        "--max-duration": max_duration,
+        "--timeout": timeout,
+        "--no-selftest": "" if no_selftest else None,
+    }
+    settings = _checked(given)
+    locustfile = _locustfile(scenario)
+    _check_mix(settings, url)
+    from soundcheck.cli import bench_folder
+
+    told = not (quiet or as_json)
+    if told:
+        typer.echo(f"soundcheck {__version__}: measuring {url or OURS}", err=True)
+    out = bench_folder.prepare(out)
+    try:
+        with _deployment(url, tuple(fault or ()), latency) as place:
+            more: dict[str, Any] = {"--out": out.resolve()}
+            if place.note:
+                more["--recognizer-note"] = place.note
+            if place.metrics_url and not metrics_url:
+                more["--metrics-url"] = [place.metrics_url]
+            ended = _run(locustfile, place, given | more, users, processes, told=told)
+        code = _outcome(ended, out)
+    except BaseException:
+        bench_folder.discard(out)
+        raise
+    _tell(out, as_json=as_json)
+    raise typer.Exit(code)
+
+
+bench.__doc__ = f"{bench.__doc__}\n{EXAMPLES}"
+
+
+def _checked(given: Mapping[str, Any]) -> "Settings":
+    """Return what the options say; raises SoundcheckError that names the option as it was typed."""
+    from soundcheck.load.options import Settings
+
+    values = {_member(name): value for name, value in given.items()}
+    values["stt_no_selftest"] = given["--no-selftest"] is not None
+    try:
+        return Settings.read(values)
+    except SoundcheckError as error:
+        raise _typed(error) from None
+
+
+def _member(name: str) -> str:
+    return "stt_" + name.removeprefix("--").replace("-", "_")
+
+
+def _typed(error: SoundcheckError) -> SoundcheckError:
+    """Return ``error`` in the words of this command, whose options have shorter names."""
+    text = str(error).replace("--stt-window", "--duration").replace("--stt-", "--")
+    told = SoundcheckError(text)
+    told.exit_code = error.exit_code
+    return told
+
+
+def _resolved(arrivals: str) -> str:
+    """Return the arrivals with the path of a trace made absolute, as others may look for it."""
+    kind, _, file = arrivals.partition(":")
+    if kind.strip().lower() == "trace" and file.strip():
+        return f"trace:{Path(file.strip()).resolve()}"
+    return arrivals
+
+
+def _locustfile(scenario: str) -> Path:
+    """Return the locustfile of a scenario; raises SoundcheckError where there is none."""
+    from soundcheck import suites
+
+    if scenario.endswith(".py"):
+        own = Path(scenario)
+        if not own.is_file():
+            raise SoundcheckError(f"there is no file {scenario}")
+        return own.resolve()
+    folder = suites.folder("loadtests")
+    known = sorted(path.stem for path in folder.glob("[a-z]*.py"))
+    if scenario not in known:
+        from difflib import get_close_matches
+
+        close = get_close_matches(scenario, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+        raise SoundcheckError(f"no scenario is called {scenario!r}: {hint}")
+    return folder / f"{scenario}.py"
+
+
+def _check_mix(settings: "Settings", url: str | None) -> None:
+    """Refuse weights and a URL that are wrong before anything is started for them."""
+    from soundcheck.load.mix import weights
+
+    for name in ("durations", "formats", "languages"):
+        text = getattr(settings, name)
+        if text and text != "all":
+            weights(text, name)
+    if settings.slo.needs_stream and settings.stream == 0:
+        raise SoundcheckError("the SLO speaks of TTFD, which only streams have: raise --stream")
+    if url is not None:
+        from soundcheck.contract.target import Target
+
+        Target(url, settings.model, settings.api_key_env)
+
+
+@contextlib.contextmanager
+def _deployment(url: str | None, faults: tuple[str, ...], latency: str | None) -> Iterator[_Place]:
+    """Yield what is measured: a reference started for this run where there is no URL."""
+    if url is not None:
+        yield _Place(url)
+        return
+    from soundcheck.reference.deployment import start_reference
+
+    model = latency or LATENCY
+    with start_reference(faults=faults, recognizer="lookup", latency=model) as running:
+        base = running.base_url
+        yield _Place(base, f"lookup {model}", f"{base.removesuffix('/v1')}/metrics")
+
+
+def _run(
+    locustfile: Path,
+    place: _Place,
+    given: Mapping[str, Any],
+    users: int,
+    processes: int,
+    *,
+    told: bool,
+) -> "Ended":
+    from soundcheck.cli.bench_child import command, run
+    from soundcheck.cli.bench_progress import progress
+
+    options: list[tuple[str, str]] = [("--users", str(users))]
+    if processes > 1:
+        options.append(("--processes", str(processes)))
+    for name, value in given.items():
+        if value is not None:
+            values = value if isinstance(value, list) else [value]
+            options += [(f"--stt-{name.removeprefix('--')}", str(one)) for one in values]
+    with progress(quiet=not told) as show:
+        return run(command(locustfile, place.base_url, options), show)
+
+
+def _outcome(ended: "Ended", out: Path) -> ExitCode:
+    """Return the exit code of a run that left a result; raises SoundcheckError for others."""
+    from soundcheck.cli.bench_folder import BENCH
+
+    verdicts = {
+        "measured": ExitCode.OK,
+        "met": ExitCode.OK,
+        "missed": ExitCode.FAILED,
+        "failed": ExitCode.FAILED,
+        "invalid": ExitCode.NO_VERDICT,
+        "incomplete": ExitCode.NO_VERDICT,
+    }
+    if ended.verdict in verdicts and (out / BENCH).exists():
+        return verdicts[ended.verdict]
+    code = ExitCode.INTERNAL
+    if ended.error and ended.code in (ExitCode.USAGE, ExitCode.UNREACHABLE, ExitCode.NO_VERDICT):
+        code = ExitCode(ended.code)
+        problem = _typed(SoundcheckError(ended.error))
+    elif ended.interrupted:
+        code = ExitCode.NO_VERDICT
+        problem = SoundcheckError("interrupted before anything was measured")
+    else:
+        how = f"by signal {-ended.code}" if ended.code < 0 else f"with exit code {ended.code}"
+        problem = SoundcheckError(
+            f"the load generator ended {how}, without a result. It said last:\n{ended.last_lines}"
+        )
+    problem.exit_code = code
+    raise problem
+
+
+def _tell(out: Path, *, as_json: bool) -> None:
+    """Write the reports and print the summary."""
+    from soundcheck.cli.bench_folder import BENCH
+    from soundcheck.report.bench import load_bench
+    from soundcheck.report.bench_reports import write_bench_reports
+
+    found = load_bench(out)
+    write_bench_reports(out, found)
+    if as_json:
+        sys.stdout.write((out / BENCH).read_text(encoding="utf-8"))
+        return
+    from rich.console import Console
+
+    from soundcheck.report.bench_terminal import render
+
+    Console().print(render(found, out))

@@ -1,0 +1,403 @@
+"""A client that loads a server, in a process of its own: ours as users run it, or one of the peers.
+
+``python load_client.py KIND`` reads a line of JSON for each measurement from standard input, and
+answers it with a line: what was done, and the CPU time that this process took for it.
+"""
+
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+CONNECTIONS = 8
+_WARM_UP_S = 0.15
+_TRANSCRIPT = "one two three four"
+"""What the stub says."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to do: uploads of ``size`` bytes by ``users`` at once for ``seconds``."""
+
+    base_url: str
+    size: int
+    seconds: float
+    users: int = CONNECTIONS
+    roots: str | None = None
+    stream: bool = False
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of it: ``cpu_us`` is per request.
+
+    Of streams, ``cpu_us`` is per delta, ``user_ns`` and ``kernel_ns`` are how much later than it
+    was sent each delta was stamped by us and by the kernel, and ``memory`` is what the process had
+    before, and at most (bytes).
+    """
+
+    requests: int
+    cpu_us: float
+    deltas: int = 0
+    coalesced: int = 0
+    user_ns: tuple[int, ...] = ()
+    kernel_ns: tuple[int, ...] = ()
+    memory: tuple[int, int] = (0, 0)
+
+
+class Client:
+    """A process that runs this program."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def measure(self, task: Task) -> Done:
+        """Have the process do ``task``."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(asdict(task)) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit("a client of the benchmark ended")
+        return Done(**json.loads(line))
+
+
+@contextmanager
+def client(kind: str) -> Iterator[Client]:
+    """Start a client on the last core and end it with the block."""
+    process = subprocess.Popen(
+        [sys.executable, __file__, kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        on_core(process.pid, -1)
+        yield Client(process)
+    finally:
+        process.communicate()
+
+
+def on_core(pid: int, index: int) -> None:
+    """Keep a process to one core, as far as there are several: 0 is the first, -1 the last."""
+    os.sched_setaffinity(pid, {sorted(os.sched_getaffinity(0))[index]})
+
+
+def raise_limits() -> None:
+    """Allow as many connections as the system does."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def sound(size: int) -> bytes:
+    """Return a WAV file of ``size`` bytes."""
+    import io
+    import wave
+
+    target = io.BytesIO()
+    with wave.open(target, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(random.Random(1).randbytes(size - 44))
+    return target.getvalue()
+
+
+def form(size: int, stream: bool = False) -> Any:
+    """Return a form with such a file, as a mix makes it."""
+    return _mix(size, stream).forms[0]
+
+
+def _mix(size: int, stream: bool) -> Any:
+    from soundcheck.audio import Clip
+    from soundcheck.load.mix import Mix
+
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(sound(size))
+        file.flush()
+        clip = Clip(
+            name="bench.wav",
+            path=Path(file.name),
+            media_type="audio/wav",
+            size=size,
+            sha256="0" * 64,
+            duration=size / 32_000,
+            sample_rate=16_000,
+            channels=1,
+            language="en",
+            transcript=_TRANSCRIPT,
+            words=(),
+        )
+        shares = [(clip, "en", 1.0)]
+        return Mix.encoded(shares, model="whisper-large-v3", stream=float(stream))
+
+
+def bare(task: Task) -> Done:
+    """Run our client alone, without Locust."""
+    import gevent
+
+    from soundcheck.load.client import TranscriptionClient
+
+    asked = form(task.size, task.stream)
+    roots = Path(task.roots) if task.roots else None
+    begin = time.monotonic() + _WARM_UP_S
+    end = begin + task.seconds
+    count, used = 0, 0
+
+    def send() -> None:
+        nonlocal count, used
+        sender = TranscriptionClient(task.base_url, roots=roots)
+        while (now := time.monotonic()) < end:
+            measured = sender.transcribe(asked)
+            if measured.cause:
+                raise SystemExit(f"a request failed: {measured.detail}")
+            if now >= begin:
+                used = used or time.process_time_ns()
+                count += 1
+        sender.close()
+
+    gevent.joinall([gevent.spawn(send) for _ in range(task.users)], raise_error=True)
+    return Done(count, (time.process_time_ns() - used) / 1000 / count)
+
+
+def stamps(task: Task) -> Done:
+    """Read streams by our client alone, one for each user, and compare the stamps of deltas."""
+    import gevent
+
+    from soundcheck.load.client import TranscriptionClient
+    from soundcheck.load.vitals import quiet_garbage
+
+    asked = form(task.size, stream=True)
+    seen: list[tuple[str, int, int | None]] = []
+    counts = [0, 0]
+
+    def observe(*event: Any) -> None:
+        seen.append(event)  # looked at later, so as not to delay those that come next
+
+    def read(number: int) -> None:
+        gevent.sleep(task.seconds * number / task.users)
+        reader = TranscriptionClient(task.base_url, observe=observe)
+        measured = reader.transcribe(asked)
+        reader.close()
+        if measured.cause:
+            raise SystemExit(f"a stream failed: {measured.detail}")
+        counts[0] += measured.deltas
+        counts[1] += measured.coalesced
+
+    quiet_garbage()
+    readers = [gevent.spawn(read, number) for number in range(task.users)]
+    gevent.joinall(readers, raise_error=True)
+    user: list[int] = []
+    kernel: list[int] = []
+    for data, ours, theirs in seen:
+        if (sent := json.loads(data).get("sent_ns")) is not None:
+            user.append(ours - sent)
+            if theirs is not None:
+                kernel.append(theirs - sent)
+    return Done(task.users, 0.0, counts[0], counts[1], tuple(user), tuple(kernel))
+
+
+def _pool(task: Task, user_class: Any) -> Done:
+    """Have Locust run users; return what they did, by Locust's own count."""
+    import gevent
+
+    runner = _runner(task, user_class)
+    runner.start(task.users, spawn_rate=10 * task.users)
+    gevent.sleep(_WARM_UP_S)
+    before, used = runner.stats.total.num_requests, time.process_time_ns()
+    gevent.sleep(task.seconds)
+    count = runner.stats.total.num_requests - before
+    used = time.process_time_ns() - used
+    failed = runner.stats.total.num_failures
+    runner.quit()
+    if failed or not count:
+        raise SystemExit(f"{failed} requests failed: {list(runner.errors.values())}")
+    return Done(count, used / 1000 / count)
+
+
+def _runner(task: Task, user_class: Any) -> Any:
+    from locust.env import Environment
+
+    return Environment(user_classes=[user_class], host=task.base_url).create_local_runner()
+
+
+def ours(task: Task) -> Done:
+    """Run our users as a load run has them: with the recorder and Locust's statistics."""
+    import gevent
+
+    from soundcheck.load.user import TranscriptionUser
+
+    class BenchUser(TranscriptionUser):
+        def __init__(self, environment: Any) -> None:
+            super().__init__(environment)
+            if environment.runner is not None and not begun:
+                begun.append(gevent.spawn(_stage, environment, task, 60.0, lambda *_: None))
+
+    begun: list[Any] = []
+    done = _pool(task, BenchUser)
+    gevent.killall(begun)
+    return done
+
+
+def _stage(environment: Any, task: Task, seconds: float, send: Callable[..., None]) -> None:
+    """Make the load of one stage with the users of ``environment``, as a worker does."""
+    from soundcheck.load.arrivals import Arrivals
+    from soundcheck.load.messages import StageOrder
+    from soundcheck.load.stage import Stage
+    from soundcheck.load.vitals import quiet_garbage
+    from soundcheck.load.worker import Worker, keep
+
+    worker = Worker(send, lambda: task.users, None)
+    worker.host = task.base_url
+    worker._mix = _mix(task.size, task.stream)
+    keep(environment, worker)
+    quiet_garbage()  # as before each run
+    stage = Stage("bench", Arrivals.parse(f"closed:{task.users}"), seconds)
+    worker._run(StageOrder("", 1, stage, 1, 0, 1, 0.0), time.monotonic_ns())
+
+
+def streams(task: Task) -> Done:
+    """Run our users as a load run has them, who ask for streams and begin new ones for a time."""
+    import gevent
+    from memory import memory
+
+    from soundcheck.load.user import TranscriptionUser
+    from soundcheck.load.vitals import quiet_garbage
+
+    class BenchUser(TranscriptionUser):
+        pass
+
+    told: dict[str, Any] = {}
+
+    def note(kind: str, delta: dict[str, Any]) -> None:
+        told.update(delta)
+
+    runner = _runner(task, BenchUser)
+    quiet_garbage()
+    before = most = memory(os.getpid())
+    used = time.process_time_ns()
+    stage = gevent.spawn(_stage, runner.environment, task, task.seconds, note)
+    gevent.sleep(0)
+    runner.start(task.users, spawn_rate=10 * task.users)
+    while not told.get("final"):
+        gevent.sleep(0.5)
+        most = max(most, memory(os.getpid()))
+    used = time.process_time_ns() - used
+    stage.join()
+    runner.quit()
+    vitals = told["vitals"]
+    deltas = max(1, vitals["deltas"])
+    return Done(
+        runner.stats.total.num_requests,
+        used / 1000 / deltas,
+        deltas,
+        vitals["coalesced"],
+        memory=(before, most),
+    )
+
+
+def fast(task: Task) -> Done:
+    """Run Locust's FastHttpUser, given the bytes of the whole body."""
+    from locust.contrib.fasthttp import FastHttpUser
+
+    asked = form(task.size)
+
+    def send(user: Any) -> None:
+        user.client.post(
+            "/audio/transcriptions",
+            data=asked.body,
+            headers={"Content-Type": asked.content_type},
+        )
+
+    class BenchUser(FastHttpUser):  # type: ignore[misc]
+        tasks = (send,)
+
+    return _pool(task, BenchUser)
+
+
+def http(task: Task) -> Done:
+    """Run Locust's HttpUser, given the file."""
+    from locust import HttpUser
+
+    file = sound(task.size)
+
+    def send(user: Any) -> None:
+        user.client.post(
+            "/audio/transcriptions",
+            data={"model": "whisper-large-v3", "language": "en"},
+            files={"file": ("bench.wav", file, "audio/wav")},
+        )
+
+    class BenchUser(HttpUser):
+        tasks = (send,)
+
+    return _pool(task, BenchUser)
+
+
+def encoding(task: Task) -> Done:
+    """Do as clients do that encode each upload anew: a WAV file by soundfile, a form by aiohttp."""
+    import asyncio
+    import io
+
+    import aiohttp
+    import numpy as np
+    import soundfile
+
+    samples = np.frombuffer(sound(task.size)[44:], "<i2")
+
+    async def run() -> Done:
+        begin = time.monotonic() + _WARM_UP_S
+        end = begin + task.seconds
+        count, used = 0, 0
+
+        async def send(session: aiohttp.ClientSession) -> None:
+            nonlocal count, used
+            while (now := time.monotonic()) < end:
+                file = io.BytesIO()
+                soundfile.write(file, samples, 16_000, format="WAV")
+                file.seek(0)
+                data = aiohttp.FormData()
+                data.add_field("model", "whisper-large-v3")
+                data.add_field("language", "en")
+                data.add_field("file", file, filename="bench.wav", content_type="audio/wav")
+                url = task.base_url + "/audio/transcriptions"
+                async with session.post(url, data=data) as response:
+                    await response.json()
+                if now >= begin:
+                    used = used or time.process_time_ns()
+                    count += 1
+
+        async with aiohttp.ClientSession() as session:
+            await asyncio.gather(*(send(session) for _ in range(task.users)))
+        return Done(count, (time.process_time_ns() - used) / 1000 / count)
+
+    return asyncio.run(run())
+
+
+KINDS = {one.__name__: one for one in (bare, ours, fast, http, encoding, stamps, streams)}
+
+
+def main() -> None:
+    """Do what the lines on standard input say."""
+    raise_limits()
+    kind = sys.argv[1]
+    if kind in ("ours", "fast", "http", "streams"):
+        import locust  # noqa: F401  # it patches what others import
+
+    for line in sys.stdin:
+        done = KINDS[kind](Task(**json.loads(line)))
+        sys.stdout.write(json.dumps(asdict(done)) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
