@@ -206,11 +206,10 @@ def stamps(task: Task) -> Done:
     return Done(task.users, 0.0, counts[0], counts[1], tuple(user), tuple(kernel))
 
 
-def _pool(task: Task, user_class: Any) -> Done:
-    """Have Locust run users; return what they did, by Locust's own count."""
+def _pool(task: Task, runner: Any) -> Done:
+    """Have Locust's ``runner`` run users; return what they did, by its own count."""
     import gevent
 
-    runner = _runner(task, user_class)
     runner.start(task.users, spawn_rate=10 * task.users)
     gevent.sleep(_WARM_UP_S)
     before, used = runner.stats.total.num_requests, time.process_time_ns()
@@ -220,7 +219,8 @@ def _pool(task: Task, user_class: Any) -> Done:
     failed = runner.stats.total.num_failures
     runner.quit()
     if failed or not count:
-        raise SystemExit(f"{failed} requests failed: {list(runner.errors.values())}")
+        told = [*runner.errors.values(), *runner.exceptions.values()]
+        raise SystemExit(f"{count} requests, {failed} failed: {told}")
     return Done(count, used / 1000 / count)
 
 
@@ -230,39 +230,40 @@ def _runner(task: Task, user_class: Any) -> Any:
     return Environment(user_classes=[user_class], host=task.base_url).create_local_runner()
 
 
-def ours(task: Task) -> Done:
-    """Run our users as a load run has them: with the recorder and Locust's statistics."""
+def _staged(task: Task, seconds: float, send: Callable[..., None]) -> tuple[Any, Any]:
+    """Return a runner of our users, and the greenlet that is the stage they take part in.
+
+    What they send for ``seconds`` is recorded and reported by ``send`` as a worker does.
+    """
     import gevent
 
-    from soundcheck.load.user import TranscriptionUser
-
-    class BenchUser(TranscriptionUser):
-        def __init__(self, environment: Any) -> None:
-            super().__init__(environment)
-            if environment.runner is not None and not begun:
-                begun.append(gevent.spawn(_stage, environment, task, 60.0, lambda *_: None))
-
-    begun: list[Any] = []
-    done = _pool(task, BenchUser)
-    gevent.killall(begun)
-    return done
-
-
-def _stage(environment: Any, task: Task, seconds: float, send: Callable[..., None]) -> None:
-    """Make the load of one stage with the users of ``environment``, as a worker does."""
     from soundcheck.load.arrivals import Arrivals
     from soundcheck.load.messages import StageOrder
     from soundcheck.load.stage import Stage
+    from soundcheck.load.user import TranscriptionUser
     from soundcheck.load.vitals import quiet_garbage
     from soundcheck.load.worker import Worker, keep
 
+    class BenchUser(TranscriptionUser):
+        pass
+
+    runner = _runner(task, BenchUser)
     worker = Worker(send, lambda: task.users, None)
     worker.host = task.base_url
     worker._mix = _mix(task.size, task.stream)
-    keep(environment, worker)
+    keep(runner.environment, worker)
     quiet_garbage()  # as before each run
     stage = Stage("bench", Arrivals.parse(f"closed:{task.users}"), seconds)
-    worker._run(StageOrder("", 1, stage, 1, 0, 1, 0.0), time.monotonic_ns())
+    order = StageOrder("", 1, stage, 1, 0, 1, 0.0)
+    return runner, gevent.spawn(worker._run, order, time.monotonic_ns())
+
+
+def ours(task: Task) -> Done:
+    """Run our users as a load run has them: with the recorder and Locust's statistics."""
+    runner, stage = _staged(task, 60.0, lambda *_: None)
+    done = _pool(task, runner)
+    stage.kill()
+    return done
 
 
 def streams(task: Task) -> Done:
@@ -270,23 +271,10 @@ def streams(task: Task) -> Done:
     import gevent
     from memory import memory
 
-    from soundcheck.load.user import TranscriptionUser
-    from soundcheck.load.vitals import quiet_garbage
-
-    class BenchUser(TranscriptionUser):
-        pass
-
     told: dict[str, Any] = {}
-
-    def note(kind: str, delta: dict[str, Any]) -> None:
-        told.update(delta)
-
-    runner = _runner(task, BenchUser)
-    quiet_garbage()
+    runner, stage = _staged(task, task.seconds, lambda kind, delta: told.update(delta))
     before = most = memory(os.getpid())
     used = time.process_time_ns()
-    stage = gevent.spawn(_stage, runner.environment, task, task.seconds, note)
-    gevent.sleep(0)
     runner.start(task.users, spawn_rate=10 * task.users)
     while not told.get("final"):
         gevent.sleep(0.5)
@@ -321,7 +309,7 @@ def fast(task: Task) -> Done:
     class BenchUser(FastHttpUser):  # type: ignore[misc]
         tasks = (send,)
 
-    return _pool(task, BenchUser)
+    return _pool(task, _runner(task, BenchUser))
 
 
 def http(task: Task) -> Done:
@@ -340,7 +328,7 @@ def http(task: Task) -> Done:
     class BenchUser(HttpUser):
         tasks = (send,)
 
-    return _pool(task, BenchUser)
+    return _pool(task, _runner(task, BenchUser))
 
 
 def encoding(task: Task) -> Done:

@@ -16,6 +16,9 @@ from pathlib import Path
 import httpx
 from exchange_server import instant_server
 from figures import Figure
+from load_memory import load_memory
+from load_streams import load_streams
+from load_uploads import load_uploads
 from memory import peak_memory
 from private import private_stack
 from rich.console import Console
@@ -149,6 +152,9 @@ def main() -> int:
         *uploads(),
         *taps(),
         *private_stack(),
+        *load_uploads(),
+        *load_streams(),
+        *load_memory(),
     ]
     figures += [*boundary_files(), fixtures_cold()]
     Library().build()

@@ -48,7 +48,7 @@ def soundcheck_process(tmp_path: Path) -> Soundcheck:
             env=os.environ | environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

@@ -11,13 +11,13 @@ import pytest
 from soundcheck.errors import SoundcheckError
 from soundcheck.load import result
 from soundcheck.load.arrivals import Arrivals
-from soundcheck.load.bench_file import COLUMNS, write_bench, write_samples
+from soundcheck.load.bench_file import COLUMNS, check_folder, write_bench, write_samples
 from soundcheck.load.gathering import Gathering, Spool
 from soundcheck.load.judged import Judged, Scale, judged, verdict
 from soundcheck.load.options import Settings
 from soundcheck.load.own_pace import OwnPace, scenario_of
 from soundcheck.load.progress import Progress
-from soundcheck.load.run import check_folder, floor_s
+from soundcheck.load.run import floor_s
 from soundcheck.load.sample import NEVER, RECORD, Sample
 from soundcheck.load.scenarios import Ramp, Steady
 from soundcheck.load.slo import Slo

@@ -45,6 +45,7 @@ def judged(
     slo_s: float | None = None,
     latency_s: float | None = 0.02,
     streaming: bool = False,
+    latency: Histogram | None = None,
 ) -> Judgement:
     return judge(
         Window(
@@ -54,6 +55,7 @@ def judged(
             floor_service_s=floor_service_s,
             slo_s=slo_s,
             latency_s=latency_s,
+            latency=latency,
         )
     )
 
@@ -82,6 +84,30 @@ def test_a_frozen_server_that_keeps_all_users_waiting_is_told_as_what_it_is() ->
     assert found.valid
     assert "kept all 64 users waiting: 13.6 %" in found.remarks[0]
     assert "up to 1.36 s" in found.remarks[0]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(("rate", "lag_s"), [(100, 0.0135), (1_000, 0.13)])
+def test_the_flood_after_a_thaw_is_not_the_clients_fault(
+    rate: int, lag_s: float, streaming: bool
+) -> None:
+    """Answers that come all at once after two seconds are read in turn: the window is valid."""
+    late = 2 * rate
+    vitals = healthy(arrivals=10 * rate)
+    vitals.user_kernel = lags(0.0001, 10 * rate, lag_s, late)
+    vitals.loop_lag = lags(0.0005, 1_000, lag_s, 15)
+    vitals.schedule_lag = lags(0.0003, 10 * rate, lag_s, rate // 5)
+    latency = lags(0.02, 10 * rate, 1.9, late)
+    assert judged(vitals, f"poisson:{rate}", latency=latency, streaming=streaming).valid
+
+
+def test_lag_that_is_the_latency_is_the_client() -> None:
+    """A tail that the client made itself excuses nothing."""
+    vitals = healthy(arrivals=1_000)
+    vitals.loop_lag = lags(0.0005, 1_000, 1.9, 200)
+    assert judged(vitals, latency=lags(0.02, 1_000, 1.9, 200)).limit == "client core"
+    vitals.loop_lag = lags(0.03, 1_000)
+    assert judged(vitals, latency=lags(0.05, 1_000, 1.9, 200)).limit == "client core"
 
 
 def test_a_client_that_burns_its_core_is_the_limit() -> None:

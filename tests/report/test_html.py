@@ -20,7 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundcheck.report import write_reports
-from soundcheck.report.html import TEMPLATES, render_html
+from soundcheck.report.html import render_html
+from soundcheck.report.page import TEMPLATES
 from soundcheck.report.printable import printable
 from soundcheck.report.run import Result, Run, Target, count_requirements
 

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from soundcheck import __version__
-from soundcheck.errors import ExitCode, SoundcheckError
+from soundcheck.errors import ExitCode, Interrupted, SoundcheckError
 
 if TYPE_CHECKING:
     from soundcheck.cli.bench_child import Ended
-    from soundcheck.load.options import Settings
 
 OURS = "the bundled reference"
 LATENCY = "servers=8,mean=0.1,exponential,tokens=50"
 """The reference's own: at 50 requests per second, the most without --rate, 5 of 8 are busy."""
+WINDOW = "15s"
+"""That of the reference under steady load: with a second try it is done in less than a minute."""
 
 EXAMPLES = """
 **Examples**
@@ -66,11 +67,11 @@ def bench(
         typer.Argument(help="Base URL of the API, normally ending in /v1. Default: the reference."),
     ] = None,
     scenario: Annotated[
-        str, typer.Option(help="The question: a scenario's name (see below), or a PATH.py.")
+        str, typer.Option(help="The question: a scenario's name (see above), or a PATH.py.")
     ] = "steady",
     rate: Annotated[
         str,
-        typer.Option(metavar="RPS", help="Requests per second, or auto: gentle (see the manual)."),
+        typer.Option(metavar="RPS", help="Requests per second, or auto: gentle, at most 50."),
     ] = "auto",
     arrivals: Annotated[
         str | None,
@@ -174,12 +175,15 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print bench.json on stdout.")] = False,
 ) -> None:
     """Measure what a deployment can carry, and prove that the client was not the limit."""
+    from soundcheck.cli import bench_folder
+    from soundcheck.cli.bench_options import check_mix, checked, locustfile
+
     if url is not None and (fault or latency):
         raise SoundcheckError("--fault and --latency shape the reference; leave out the URL")
     if url is None and (api_key_env or tls_roots):
         raise SoundcheckError("--api-key-env and --tls-roots are for a deployment: give its URL")
-    if arrivals is not None:
-        arrivals = _resolved(arrivals)
+    if url is None and scenario == "steady" and arrivals is None:
+        duration = duration or WINDOW
     given = {
         "--rate": rate,
         "--arrivals": arrivals,
@@ -205,11 +209,9 @@ def bench(
         "--timeout": timeout,
         "--no-selftest": "" if no_selftest else None,
     }
-    settings = _checked(given)
-    locustfile = _locustfile(scenario)
-    _check_mix(settings, url)
-    from soundcheck.cli import bench_folder
-
+    settings = checked(given)
+    file = locustfile(scenario)
+    check_mix(settings, url)
     told = not (quiet or as_json)
     if told:
         typer.echo(f"soundcheck {__version__}: measuring {url or OURS}", err=True)
@@ -221,84 +223,24 @@ def bench(
                 more["--recognizer-note"] = place.note
             if place.metrics_url and not metrics_url:
                 more["--metrics-url"] = [place.metrics_url]
-            ended = _run(locustfile, place, given | more, users, processes, told=told)
+            ended = _run(file, place, given | more, users, processes, told=told)
         code = _outcome(ended, out)
+    except KeyboardInterrupt:
+        bench_folder.discard(out)
+        raise Interrupted("interrupted before anything was measured") from None
     except BaseException:
         bench_folder.discard(out)
         raise
-    _tell(out, as_json=as_json)
+    try:
+        _tell(out, as_json=as_json)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted; the result is saved, and `soundcheck report {out}` writes its report"
+        ) from None
     raise typer.Exit(code)
 
 
 bench.__doc__ = f"{bench.__doc__}\n{EXAMPLES}"
-
-
-def _checked(given: Mapping[str, Any]) -> "Settings":
-    """Return what the options say; raises SoundcheckError that names the option as it was typed."""
-    from soundcheck.load.options import Settings
-
-    values = {_member(name): value for name, value in given.items()}
-    values["stt_no_selftest"] = given["--no-selftest"] is not None
-    try:
-        return Settings.read(values)
-    except SoundcheckError as error:
-        raise _typed(error) from None
-
-
-def _member(name: str) -> str:
-    return "stt_" + name.removeprefix("--").replace("-", "_")
-
-
-def _typed(error: SoundcheckError) -> SoundcheckError:
-    """Return ``error`` in the words of this command, whose options have shorter names."""
-    text = str(error).replace("--stt-window", "--duration").replace("--stt-", "--")
-    told = SoundcheckError(text)
-    told.exit_code = error.exit_code
-    return told
-
-
-def _resolved(arrivals: str) -> str:
-    """Return the arrivals with the path of a trace made absolute, as others may look for it."""
-    kind, _, file = arrivals.partition(":")
-    if kind.strip().lower() == "trace" and file.strip():
-        return f"trace:{Path(file.strip()).resolve()}"
-    return arrivals
-
-
-def _locustfile(scenario: str) -> Path:
-    """Return the locustfile of a scenario; raises SoundcheckError where there is none."""
-    from soundcheck import suites
-
-    if scenario.endswith(".py"):
-        own = Path(scenario)
-        if not own.is_file():
-            raise SoundcheckError(f"there is no file {scenario}")
-        return own.resolve()
-    folder = suites.folder("loadtests")
-    known = sorted(path.stem for path in folder.glob("[a-z]*.py"))
-    if scenario not in known:
-        from difflib import get_close_matches
-
-        close = get_close_matches(scenario, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-        raise SoundcheckError(f"no scenario is called {scenario!r}: {hint}")
-    return folder / f"{scenario}.py"
-
-
-def _check_mix(settings: "Settings", url: str | None) -> None:
-    """Refuse weights and a URL that are wrong before anything is started for them."""
-    from soundcheck.load.mix import weights
-
-    for name in ("durations", "formats", "languages"):
-        text = getattr(settings, name)
-        if text and text != "all":
-            weights(text, name)
-    if settings.slo.needs_stream and settings.stream == 0:
-        raise SoundcheckError("the SLO speaks of TTFD, which only streams have: raise --stream")
-    if url is not None:
-        from soundcheck.contract.target import Target
-
-        Target(url, settings.model, settings.api_key_env)
 
 
 @contextlib.contextmanager
@@ -341,6 +283,7 @@ def _run(
 def _outcome(ended: "Ended", out: Path) -> ExitCode:
     """Return the exit code of a run that left a result; raises SoundcheckError for others."""
     from soundcheck.cli.bench_folder import BENCH
+    from soundcheck.cli.bench_options import typed
 
     verdicts = {
         "measured": ExitCode.OK,
@@ -355,7 +298,7 @@ def _outcome(ended: "Ended", out: Path) -> ExitCode:
     code = ExitCode.INTERNAL
     if ended.error and ended.code in (ExitCode.USAGE, ExitCode.UNREACHABLE, ExitCode.NO_VERDICT):
         code = ExitCode(ended.code)
-        problem = _typed(SoundcheckError(ended.error))
+        problem = typed(SoundcheckError(ended.error))
     elif ended.interrupted:
         code = ExitCode.NO_VERDICT
         problem = SoundcheckError("interrupted before anything was measured")

@@ -1,10 +1,16 @@
-"""The files of a run: ``bench.json`` and ``samples.csv.gz``. Each appears whole or not at all."""
+"""The files of a run: ``bench.json``, ``samples.csv.gz`` and the report.
+
+Each of the first two appears whole or not at all.
+"""
 
 import csv
 import gzip
 import io
 import json
+import logging
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +31,9 @@ COLUMNS = (
 
 _SECOND = 1_000_000_000
 _POINTS = 200
+_REPORT_S = 60.0
+
+logger = logging.getLogger(__name__)
 
 
 def metrics(histograms: Mapping[str, Histogram]) -> dict[str, Any]:
@@ -94,6 +103,40 @@ def write_samples(
                 _row(one, forms.get(one.form, {})) for one in chunk if one.stage in stages
             )
             breathe()
+
+
+def write_report(folder: Path) -> None:
+    """Write the report for people, by a process of its own: drawing takes seconds.
+
+    A run has its result without it, so what goes wrong is only told.
+    """
+    words = [sys.executable, "-m", "soundcheck", "report", str(folder)]
+    try:
+        told = subprocess.run(  # noqa: S603 - our own module, no shell
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_REPORT_S,
+            check=False,
+            start_new_session=True,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        logger.warning("The report was not written: try soundcheck report %s", folder)
+        return
+    if told.returncode:
+        logger.warning(
+            "The report was not written: %s", told.stderr.decode(errors="replace")[-500:]
+        )
+
+
+def check_folder(folder: Path) -> None:
+    """Make ``folder``; raises SoundcheckError where nothing can be written into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SoundcheckError(f"{folder} cannot be written to: {error.strerror}") from None
 
 
 def _row(one: Sample, form: Mapping[str, Any]) -> list[Any]:

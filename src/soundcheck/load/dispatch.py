@@ -116,8 +116,8 @@ class Dispatcher:
         """
         if self._backlog:
             order = self._backlog.popleft()
-        elif (closed := self._closed_order()) is not None:
-            order = closed
+        elif (due := self._closed_order() or self._due_order()) is not None:
+            order = due
         else:
             self._idle.append(user)
             try:
@@ -170,6 +170,18 @@ class Dispatcher:
                 self._backlog.append(order)
         if self._next is not None:
             self._alarm.set(self._next.intended)
+
+    def _due_order(self) -> Order | None:
+        """Return the next arrival if its time has come, so that it need not wait for the loop.
+
+        The loop may be long in reading answers: a server that was stopped gives them all at once.
+        """
+        order = self._next
+        if order is None or order.intended > (now := time.monotonic_ns()):
+            return None
+        self._next = next(self._due, None)
+        self._fired(order, now, False)
+        return order
 
     def _ring_closed(self) -> None:
         """Set the closed loop going: each user that comes back takes its next arrival itself."""

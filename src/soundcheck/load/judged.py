@@ -58,12 +58,14 @@ def judged(
         breathe()
     vitals = [gathering.vitals[index] for index in sorted(gathering.vitals)]
     latency = gathering.histograms["latency"]
-    more = {"latency": latency} if "latency" in {one.name for one in fields(Window)} else {}
+    streaming = any(one.get("stream") for one in scale.forms.values())
+    scaled = gathering.histograms["ttfd"] if streaming else latency
+    more = {"latency": scaled} if "latency" in {one.name for one in fields(Window)} else {}
     window = Window(
         stage.arrivals,
         [*vitals, *(Vitals(worker=index, lost=True) for index in gathering.missing)],
         expected_workers=len(gathering.workers),
-        streaming=any(one.get("stream") for one in scale.forms.values()),
+        streaming=streaming,
         floor_service_s=scale.floor_s,
         slo_s=scale.slo.shortest_s,
         latency_s=latency.percentile(0.5),

@@ -1,13 +1,10 @@
 """One run: a scenario's stages, one after the other, and the files that it leaves."""
 
 import logging
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -16,7 +13,7 @@ from soundcheck.errors import ExitCode, Interrupted, SoundcheckError
 from soundcheck.load import messages, result
 from soundcheck.load.arrivals import stage_seed
 from soundcheck.load.attendance import Attendance
-from soundcheck.load.bench_file import write_bench, write_samples
+from soundcheck.load.bench_file import check_folder, write_bench, write_report, write_samples
 from soundcheck.load.crew import Crew
 from soundcheck.load.gathering import Gathering, Spool
 from soundcheck.load.judged import Judged, Scale, judged, verdict
@@ -42,7 +39,6 @@ EXIT_CODES = {
 }
 
 _SPAWN_S = 30.0
-_REPORT_S = 60.0
 _BEGIN_LOCAL_S, _BEGIN_DISTRIBUTED_S = 0.2, 1.0
 _SECOND = 1_000_000_000
 
@@ -341,30 +337,6 @@ class Run:
             self._note(text)
 
 
-def write_report(folder: Path) -> None:
-    """Write the report for people, by a process of its own: drawing takes seconds.
-
-    A run has its result without it, so what goes wrong is only told.
-    """
-    words = [sys.executable, "-m", "soundcheck", "report", str(folder)]
-    try:
-        told = subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_REPORT_S,
-            check=False,
-            start_new_session=True,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        logger.warning("The report was not written: try soundcheck report %s", folder)
-        return
-    if told.returncode:
-        logger.warning(
-            "The report was not written: %s", told.stderr.decode(errors="replace")[-500:]
-        )
-
-
 def plan_of(
     settings: Settings, users: int, ceiling_rps: float | None = None, mean_audio_s: float = 1.0
 ) -> Plan:
@@ -381,16 +353,6 @@ def plan_of(
         mean_audio_s=mean_audio_s,
         options={"reference": settings.recognizer_note},
     )
-
-
-def check_folder(folder: Path) -> None:
-    """Make ``folder``; raises SoundcheckError where nothing can be written into it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise SoundcheckError(f"{folder} cannot be written to: {error.strerror}") from None
 
 
 def floor_s(floors: Mapping[int, int], forms: Mapping[int, Mapping[str, Any]]) -> float | None:

@@ -25,7 +25,7 @@ from soundcheck.load.clock import CLOCK
 from soundcheck.load.failure import Failure
 
 READABLE, WRITABLE = 1, 2
-READ_SIZE = 2**12
+READ_SIZE = 2**13
 IDLE_NS = 250_000_000
 """Nanoseconds after which an unused connection is looked at before it is used again."""
 

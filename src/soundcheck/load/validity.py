@@ -17,6 +17,10 @@ Thresholds and why:
   streams above max(5 ms, 1 % of the SLO's shortest time, or of the median latency). Not less,
   because a server that batches answers all streams in one instant, and the last of 128 is then
   read 3 ms late by a client that is hardly busy; kernel stamps take that out of the result.
+* *Tails*: at each of the percentiles 50, 90, 95 and 99, lag and timing may also be a tenth of what
+  latency there exceeds its median. A server that was frozen answers everything in the instant it
+  thaws: to read the last of 2,000 answers takes a client 130 ms, and those waited for seconds. A
+  client that is itself the cause has as much lag as latency, and is found all the same.
 * *Coalesced* deltas, over 5 % in streams: gaps are lost. But a server or proxy may send several
   deltas at once, which is no fault of ours: it counts only if reads were late as well.
 * *Pool*: arrivals that found no free user, over 0.5 %. Users that wait for a server which became
@@ -40,6 +44,8 @@ LAG_OF_LATENCY = 0.1
 TIMING_OF_LATENCY = 0.01
 COALESCED = 0.05
 MISSING = 0.005
+OF_TAIL = 0.1
+PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 LATE_READ_S = 0.001
 FEW_DESCRIPTORS = 8
 FEW_PORTS = 64
@@ -107,6 +113,7 @@ class Window:
     ``floor_service_s`` is the mean over the mix of each form's shortest time from dispatch to
     answer seen in the run (None: nothing was answered yet). ``slo_s`` is the shortest time that the
     SLO names, ``latency_s`` the median latency reported; either None where there is none.
+    ``latency`` has all latencies of the window.
     """
 
     arrivals: Arrivals
@@ -116,6 +123,21 @@ class Window:
     floor_service_s: float | None = None
     slo_s: float | None = None
     latency_s: float | None = None
+    latency: Histogram | None = None
+
+    def is_late(self, lags: Histogram, limit_s: float) -> bool:
+        """Tell whether lags are above a limit at p99, or at a lower percentile, beside the tail.
+
+        One or two values are not enough.
+        """
+        if self.latency is None or not self.latency:
+            return _too_late(lags, limit_s)
+        median = self.latency.percentile(0.5) or 0.0
+        for share in PERCENTILES:
+            tail = OF_TAIL * ((self.latency.percentile(share) or 0.0) - median)
+            if _too_late(lags, max(limit_s, tail), share):
+                return True
+        return False
 
     @property
     def lag_limit_s(self) -> float:
@@ -217,7 +239,7 @@ def _resources(window: Window, vitals: Vitals) -> tuple[str, str]:
 
 def _core(window: Window, vitals: Vitals) -> tuple[str, str]:
     limit = window.lag_limit_s
-    if not _too_late(vitals.loop_lag, limit):
+    if not window.is_late(vitals.loop_lag, limit):
         return "", ""
     lag = _milliseconds(vitals.loop_lag.percentile(0.99))
     late = f"the client's event loop was {lag} late (p99, {_milliseconds(limit)} allowed)"
@@ -238,7 +260,7 @@ def _core(window: Window, vitals: Vitals) -> tuple[str, str]:
 def _schedule(window: Window, vitals: Vitals) -> tuple[str, str]:
     if window.arrivals.is_closed:
         return "", ""
-    if _too_late(vitals.schedule_lag, window.lag_limit_s):
+    if window.is_late(vitals.schedule_lag, window.lag_limit_s):
         lag = _milliseconds(vitals.schedule_lag.percentile(0.99))
         return "schedule", (
             f"arrivals were {lag} late before any user could take them (p99, "
@@ -275,7 +297,7 @@ def _pool(window: Window, vitals: Vitals) -> tuple[str, str]:
 
 def _timing(window: Window, vitals: Vitals) -> tuple[str, str]:
     limit = window.timing_limit_s
-    if _too_late(vitals.user_kernel, limit):
+    if window.is_late(vitals.user_kernel, limit):
         lag = _milliseconds(vitals.user_kernel.percentile(0.99))
         return "timing", (
             f"the client read answers {lag} after they came (p99, {_milliseconds(limit)} "
@@ -325,9 +347,9 @@ def _starved(vitals: Vitals) -> bool:
     return vitals.starved > max(MISSING * vitals.intended, 2)
 
 
-def _too_late(lags: Histogram, limit_s: float) -> bool:
-    """Tell whether the p99 is above the limit, and not by one or two values."""
-    return lags.above(limit_s) > max(0.01 * lags.count, 2)
+def _too_late(lags: Histogram, limit_s: float, share: float = 0.99) -> bool:
+    """Tell whether the percentile is above the limit, and not by one or two values."""
+    return lags.above(limit_s) > max((1 - share) * lags.count, 2)
 
 
 def _milliseconds(seconds: float | None) -> str:

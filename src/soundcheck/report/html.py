@@ -1,31 +1,16 @@
-"""``report.html``: the run in one self-contained page, for people.
+"""``report.html``: the run in one self-contained page, for people."""
 
-The page loads nothing, and its content security policy allows only the style and the script that
-stand in it, by their digests: should a server's text ever slip through the escaping, it would still
-not run.
-"""
-
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from soundcheck.report import wording
 from soundcheck.report.findings import SECTIONS, Section, message_limit, sections
 from soundcheck.report.outcomes import Outcome, by_area, outcomes, tally, with_verdict
-from soundcheck.report.printable import one_line, pieces, printable
+from soundcheck.report.page import asset, digest, environment
 from soundcheck.report.run import EXCHANGES, VERDICTS, Level, Run, Verdict
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-    from markupsafe import Markup
-
-TEMPLATES = Path(__file__).with_name("templates")
-_MESSAGE_SHOWN = 4000  # characters of one message
 _LEFT_OUT: tuple[Verdict, ...] = ("not-applicable", "not-selected")
 _LEVELS: tuple[Level, ...] = ("MUST", "SHOULD", "MAY")
 
@@ -44,7 +29,7 @@ def render_html(run: Run, folder: Path) -> str:
     found = outcomes(run)
     shown = tuple(sections(run, folder, found))
     chapters = {area: _chapter(members) for area, members in by_area(found).items()}
-    page = _environment().get_template("report.html.j2")
+    page = environment().get_template("report.html.j2")
     return page.render(
         run=run,
         title=wording.title(run),
@@ -66,10 +51,10 @@ def render_html(run: Run, folder: Path) -> str:
         left_out=_left_out(found),
         wording=wording,
         exchanges=EXCHANGES,
-        style=_asset("report.css"),
-        script=_asset("report.js"),
-        style_digest=_digest("report.css"),
-        script_digest=_digest("report.js"),
+        style=asset("report.css"),
+        script=asset("report.js"),
+        style_digest=digest("report.css"),
+        script_digest=digest("report.js"),
     )
 
 
@@ -142,53 +127,3 @@ def _left_out(found: tuple[Outcome, ...]) -> list[tuple[Verdict, str, list[Outco
         key = (outcome.verdict, outcome.reason or "no reason given")
         groups.setdefault(key, []).append(outcome)
     return [(verdict, reason, members) for (verdict, reason), members in groups.items()]
-
-
-@cache
-def _environment() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalized,
-    )
-    environment.filters |= {"marked": _marked, "line": one_line, "message": _message}
-    return environment
-
-
-def _finalized(value: Any) -> Any:
-    """Make every plain string of a template printable before it is escaped."""
-    return printable(value) if type(value) is str else value
-
-
-def _marked(text: str) -> "Markup":
-    """Return ``text`` escaped for HTML, its replaced characters marked as replacements."""
-    from markupsafe import Markup, escape
-
-    return Markup("").join(
-        Markup('<span class="esc">{}</span>').format(piece) if replaced else escape(piece)
-        for piece, replaced in pieces(text)
-    )
-
-
-def _message(text: str, limit: int = _MESSAGE_SHOWN) -> "Markup":
-    """Return a message marked like any server text, and cut where it is no message any more."""
-    if len(text) <= limit:
-        return _marked(text)
-    return _marked(text[:limit] + f"… ({len(text):,} characters)")
-
-
-@cache
-def _asset(name: str) -> "Markup":
-    """Return the content of our own style or script, which may not close its element."""
-    from markupsafe import Markup
-
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8").strip())  # noqa: S704  # ours
-
-
-def _digest(name: str) -> str:
-    return base64.b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode()
