@@ -72,7 +72,7 @@ def build(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure speed and memory: ratios gate, absolute figures stand beside a calibration loop."""
-    _install(session, "-e", ".[dev]")
+    _install(session, "-e", ".[dev]", "aiohttp")  # a peer to be compared with
     session.run("python", str(ROOT / "tests" / "bench" / "run.py"), *session.posargs)
 
 

@@ -50,7 +50,7 @@ def load_streams(rounds: int = 3) -> Iterator[Figure]:
 def real_time(pid: int) -> bool:
     """Let a process go before all others on its core; tell whether that is granted."""
     with suppress(OSError):
-        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(1))
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(50))
         return True
     return False
 

@@ -411,6 +411,22 @@ def test_what_is_told_has_no_secrets(small_form: MakeForm) -> None:
     assert len(measured.detail) <= 200
 
 
+def test_a_key_that_comes_back_is_not_told(small_form: MakeForm) -> None:
+    """Not as a transcript, which is told where it is wrong, nor cut in its middle."""
+    key = "sk-12345678901234567890"
+    text = json.dumps({"text": f"Bearer {key}"}).encode()
+    refused = json.dumps({"error": "x" * 140 + key}).encode()
+    answer = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+    with listening(
+        answering(
+            answer % (b"200 OK", len(text), text), answer % (b"500 No", len(refused), refused)
+        )
+    ) as port:
+        heard, failed = ask(port, small_form(), 2, key=key)
+    assert heard.text == "Bearer …"
+    assert failed.detail == "500: " + "x" * 140 + "…"
+
+
 def test_hosts_of_all_kinds(small_form: MakeForm) -> None:
     """IPv6 addresses are connected to and named as they should be; base URLs may have a path."""
     seen: list[bytes] = []

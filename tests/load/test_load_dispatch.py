@@ -122,6 +122,15 @@ def test_a_closed_loop_keeps_as_many_under_way_as_it_is_told(desk: Desk) -> None
     gevent.killall(users)
 
 
+def test_arrivals_that_a_late_loop_never_fired_are_counted(desk: Desk) -> None:
+    """At the end they are told and returned as those that no user has taken."""
+    desk.dispatcher.begin(past_share(most=7))
+    left = desk.dispatcher.end()  # before the loop had a chance
+    assert [order.arrival for order in left] == list(range(7))
+    assert [order for order, _ in desk.fired] == left
+    assert desk.dispatcher.end() == []
+
+
 def test_a_killed_user_loses_no_arrival(desk: Desk) -> None:
     """A user that is ended while it waits gets nothing: the next one does."""
     gone, stays = desk.user(), desk.user()

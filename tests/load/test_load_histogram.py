@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +38,15 @@ def test_parts_merge_to_the_whole_in_any_order(times: list[int], cuts: list[int]
         for part in range(4)
     ]
     assert Histogram.merged(parts) == Histogram.merged(parts[::-1]) == histogram(times)
+
+
+@given(times=st.lists(st.integers(-5, 10**15), max_size=200))
+def test_values_counted_together_are_as_if_counted_one_by_one(times: list[int]) -> None:
+    """Many values at once give the very histogram that they give one after the other."""
+    together = Histogram()
+    together.record_all(np.array(times, np.int64))
+    assert together == histogram(times)
+    assert together.total == histogram(times).total
 
 
 @given(times=TIMES)

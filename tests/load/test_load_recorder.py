@@ -39,9 +39,8 @@ def gathered(workers: int, form: Form, deltas: int) -> Gathering:
             order = Order(number, intended)
             recorder.fired(order, intended + 1_000, False)
             cause = CAUSES.index("http-5xx") if number % 50 == 0 else 0
-            recorder.finished(
-                order, intended + 2_000, form, measured(intended, took[number]), cause
-            )
+            one = measured(intended, took[number])
+            recorder.finished(order, intended + 2_000, one.done, form, one, cause)
             last = place == len(own) - 1
             if last or place % (len(own) // deltas) == 0:
                 told = recorder.delta()
@@ -77,9 +76,10 @@ def test_only_arrivals_of_the_window_are_in_histograms(small_form: Stream) -> No
     for number, intended in enumerate((WINDOW[0] - 1, WINDOW[0], WINDOW[1] - 1, WINDOW[1])):
         order = Order(number, intended)
         recorder.fired(order, intended, False)
-        recorder.finished(order, intended, small_form(), measured(intended, SECOND), 0)
-    assert recorder.vitals.intended == recorder.vitals.sent == 2
+        one = measured(intended, SECOND)
+        recorder.finished(order, intended, one.done, small_form(), one, 0)
     told = recorder.delta()
+    assert recorder.vitals.intended == recorder.vitals.sent == 2
     assert told["histograms"]["latency"]["counts"] == [2]
     assert told["done"] == 4
 
@@ -103,6 +103,8 @@ def test_want_of_descriptors_is_the_clients_limit(small_form: Stream) -> None:
     failed = Measured(
         cause=CAUSES.index("unsent"), detail="the client's own limit: Too many open files"
     )
-    recorder.finished(Order(0, WINDOW[0]), WINDOW[0], small_form(), failed, failed.cause)
+    begun = WINDOW[0]
+    recorder.finished(Order(0, begun), begun, begun, small_form(), failed, failed.cause)
+    recorder.delta()
     assert recorder.vitals.descriptors_free == 0
     assert (recorder.vitals.sent, recorder.vitals.unsent) == (0, 1)

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,8 @@ def test_a_window_that_was_cut_off_says_so() -> None:
     """A cap or the user ended it: not valid, and no more stages follow."""
     told, _ = a_stage(cut="the run was stopped")
     assert told.row["limit"] == "cut off: the run was stopped"
+    assert told.row["achieved_rps"] is told.row["rtfx"] is None
+    assert result.line(told.row) == "40/s: cut off: the run was stopped"
     assert told.observation.ended
 
 
@@ -140,6 +143,7 @@ ROW: dict[str, Any] = {
     "repeated": False,
     "arrivals": "a",
     "slo": [],
+    "counts": {"failed": 0},
 }
 
 
@@ -155,6 +159,8 @@ ROW: dict[str, Any] = {
         ([{**ROW, "valid": False}, {**ROW, "valid": False, "repeated": True}], {}, "invalid"),
         ([{**ROW, "measured": False, "valid": False}, ROW], {}, "measured"),
         ([ROW], {"succeeded": 0}, "failed"),
+        ([{**ROW, "valid": False}], {"succeeded": 0}, "invalid"),
+        ([{**ROW, "valid": False, "counts": {"failed": 3}}], {"succeeded": 0}, "failed"),
         ([ROW], {"ended": True, "succeeded": 0}, "incomplete"),
         ([{**ROW, "slo": [{"verdict": "missed"}]}], {"found": True}, "met"),
         ([ROW], {"found": False}, "missed"),
@@ -195,6 +201,32 @@ def test_progress_never_fails_the_run() -> None:
     """A descriptor that is not there, or nobody reads from, is no reason to stop."""
     Progress(None).tell("note", text="x")
     Progress(987_654).tell("note", text="x")
+    assert not Progress(None).is_deserted
+
+
+def test_a_reader_of_the_progress_that_is_gone_is_noticed() -> None:
+    """Whoever started the run was killed: nothing has to be written to find that out."""
+    reader, writer = os.pipe()
+    progress = Progress(writer)
+    progress.tell("note", text="x")
+    assert not progress.is_deserted
+    os.close(reader)
+    assert progress.is_deserted
+    progress.tell("note", text="x")
+    os.close(writer)
+
+
+def test_live_progress_tells_latencies_of_the_warm_up_too() -> None:
+    """Histograms are of the window alone; the samples are not."""
+    gathering = Gathering(1, ("a",), Spool(io.BytesIO()))
+    told = {"index": 0, "second": 1, "lag_ns": 0, "backlog": 0, "in_flight": 0, "final": False}
+    counts = {"fired": 2_000, "done": 2_000, "failed": 0, "refused": 0, "capped": False}
+    samples = b"".join(RECORD.pack(*a_sample(number)) for number in range(2_000))
+    gathering.add({**told, **counts, "samples": samples, "histograms": {}, "examples": {}})
+    tick = gathering.tick()
+    assert tick.latency.count == 500
+    assert tick.latency.percentile(0.95) == pytest.approx(0.1, rel=0.01)
+    assert not gathering.histograms["latency"]
 
 
 def test_users_of_one_run_agree_on_the_scenario() -> None:
@@ -216,3 +248,20 @@ def test_users_of_one_run_agree_on_the_scenario() -> None:
         scenario_of([Follows, Other])
     with pytest.raises(SoundcheckError, match="tasks of their own"):
         scenario_of([Follows, Own])
+
+
+def test_samples_that_find_no_room_are_refused_whole() -> None:
+    """What was kept before can still be read, and the next ones stand where these would."""
+
+    class Full(io.BytesIO):
+        room = 2 * RECORD.size
+
+        def write(self, data: Any, /) -> int:
+            return super().write(data[: self.room - self.tell()])
+
+    spool = Spool(Full())
+    spool.add(RECORD.pack(*a_sample(0)))
+    with pytest.raises(OSError, match="No space left"):
+        spool.add(RECORD.pack(*a_sample(1)) * 2)
+    spool.add(RECORD.pack(*a_sample(2)))
+    assert [one.arrival for chunk in spool.chunks() for one in chunk] == [0, 2]

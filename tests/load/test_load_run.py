@@ -7,6 +7,7 @@ import csv
 import gzip
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +54,12 @@ def test_one_process_and_two_workers_send_the_same(tmp_path: Path) -> None:
     options = ("--stt-arrivals=poisson:60", "--stt-window=1s", "--stt-warm-up=0s", "--stt-seed=5")
     folders = (tmp_path / "one", tmp_path / "two")
     with start_stub(StubSettings()) as stub:
-        for folder, more in zip(folders, ((), ("--processes=2",)), strict=True):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        # Locust's own port is the same for all: another run's workers would come to this master.
+        two = ("--processes=2", f"--master-bind-port={port}", f"--master-port={port}")
+        local = ("--master-bind-host=127.0.0.1",)
+        for folder, more in zip(folders, ((), two + local), strict=True):
             ran = locust(stub.base_url, *options, f"--stt-out={folder}", *more)
             # A machine that is busy with others makes windows INVALID: that is no failure of ours.
             assert ran.returncode in (0, 4), ran.stderr

@@ -97,6 +97,13 @@ def test_options_come_before_defaults() -> None:
     assert [one.name for one in stages(Ramp(), Plan(arrivals="ramp:0..40"))] == ["0/s to 40/s"]
 
 
+def test_long_windows_are_not_repeated_unasked() -> None:
+    """Ten minutes more are for the user to decide, who reads what was the limit."""
+    assert stages(Steady(), Plan(rate=5.0))[0].repeat_invalid
+    assert not stages(Soak(), Plan(rate=5.0))[0].repeat_invalid
+    assert not stages(Steady(), Plan(rate=5.0, duration_s=3600.0))[0].repeat_invalid
+
+
 def test_a_trace_is_replayed_from_end_to_end(tmp_path: Path) -> None:
     """A trace has no warm-up, and its window ends with its last arrival."""
     file = tmp_path / "trace.txt"

@@ -149,6 +149,13 @@ def test_arrivals_that_nobody_sends_though_users_are_free_are_the_client() -> No
     assert judged(vitals).valid
 
 
+def test_a_few_arrivals_that_waited_for_a_frozen_server_are_its_own() -> None:
+    """Of six, four keep all users busy and two are never sent: nobody was free to send them."""
+    vitals = healthy(arrivals=6)
+    vitals.users, vitals.sent, vitals.starved, vitals.unsent = 4, 4, 2, 2
+    assert judged(vitals, "poisson:1", floor_service_s=0.02).valid
+
+
 def test_a_late_schedule_on_a_free_loop_is_named_so() -> None:
     """Arrivals that are fired late limit the client though its loop is not late."""
     vitals = healthy()
@@ -199,11 +206,15 @@ def test_advice_tells_neighbours_and_garbage_from_work() -> None:
     """What kept the loop is said: other processes, collections, or its own work."""
     vitals = healthy()
     vitals.loop_lag = lags(0.0005, 2_000, 0.05, 100)
-    assert "12% of a core used" in judged(vitals).advice
+    assert "used 12% of a core: something held up the machine" in judged(vitals).advice
+    vitals.cpu = 0.9
+    assert "90% of a core used; add workers" in judged(vitals).advice
     vitals.gc_longest_ns = 48_000_000
     assert "garbage collections stopped it for up to 48 ms" in judged(vitals).advice
     vitals.run_delay_share = 0.34
     assert "other processes held its core for 34%" in judged(vitals).advice
+    vitals.loop_lag = lags(0.0005, 2_000, 1.4, 100)
+    assert "event loop was 1.4 s late" in judged(vitals).advice
 
 
 def test_a_batch_that_is_read_in_turn_is_no_limit() -> None:

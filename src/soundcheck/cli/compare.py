@@ -105,18 +105,17 @@ def _print(found: "Comparison") -> None:
 
 
 def _sentence(found: "Comparison") -> str:
-    from soundcheck.report.bench_wording import share
-
+    tolerance = f"{100 * found.tolerance:g} %"
     if found.verdict == "worse":
         worse = [f"{row.metric} at {row.load}" for row in found.rows if row.change == "worse"]
         more = f" and {len(worse) - 3} more" if len(worse) > 3 else ""
-        return f"{', '.join(worse[:3])}{more} beyond the tolerance of {share(found.tolerance)}"
+        return f"{', '.join(worse[:3])}{more} beyond the tolerance of {tolerance}"
     if found.verdict == "undecided":
         return (
             "nothing is surely worse, but some intervals reach beyond the tolerance of "
-            f"{share(found.tolerance)}; longer windows make them narrower"
+            f"{tolerance}; longer windows make them narrower"
         )
-    return f"every interval lies within the tolerance of {share(found.tolerance)}, or is better"
+    return f"every interval lies within the tolerance of {tolerance}, or is better"
 
 
 def _figures(row: "Row") -> tuple[str, str, str, str]:

@@ -95,6 +95,9 @@ class FastClient:
         except BaseException:
             self.close()
             raise
+        else:
+            for secret in self._endpoint.secrets:
+                measured.text = measured.text.replace(secret, "…")
         return measured
 
     def _exchange(self, form: Form, measured: Measured) -> None:

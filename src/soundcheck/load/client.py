@@ -25,6 +25,7 @@ STALE_NS = 1_000_000_000
 """Nanoseconds in which a kept connection shows that the server had closed it before."""
 
 _SECOND = 1e9
+_RECOGNIZABLE = 4
 
 
 class TranscriptionClient:
@@ -88,6 +89,10 @@ class TranscriptionClient:
         except Failure as failure:
             measured.cause = failure.number
             measured.detail = told(failure.detail, self._endpoint.secrets)
+        else:
+            for secret in self._endpoint.secrets:
+                if secret in measured.text:  # it may be told: of a text that is wrong
+                    measured.text = measured.text.replace(secret, "…")
         return measured
 
     def _exchange(self, form: Form, measured: Measured) -> None:
@@ -129,9 +134,16 @@ class TranscriptionClient:
 
 
 def told(detail: str, secrets: Iterable[str]) -> str:
-    """Return what is told of a failure: printable, short and without ``secrets``."""
+    """Return what is told of a failure: printable, short and without ``secrets``.
+
+    What a server sent was cut before, perhaps in the middle of a secret: its begin goes as well.
+    """
     for secret in secrets:
         detail = detail.replace(secret, "…")
+        for size in range(len(secret) - 1, _RECOGNIZABLE - 1, -1):
+            if detail.endswith(secret[:size]):
+                detail = detail[:-size] + "…"
+                break
     return one_line(detail, DETAIL)
 
 

@@ -13,6 +13,9 @@ from soundcheck.errors import ExitCode, Interrupted, SoundcheckError
 
 LOCAL = "local"
 _PRESENT = ("ready", "spawning", "running")
+_GONE_S = 10.0
+"""Seconds after which a worker counts as gone before the load: Locust calls it missing after three
+without a sign of life, and a busy machine can keep it that long."""
 
 
 class Crew:
@@ -73,6 +76,7 @@ class Crew:
         """
         asked = tuple(workers)
         deadline = time.monotonic() + patience_s
+        away_since: dict[str, float] = {}
         while True:
             came = self._answers.get(message, {})
             found = {one: came[one] for one in asked if one in came and came[one]["run"] == run}
@@ -86,8 +90,14 @@ class Crew:
             if is_interrupted():
                 raise Interrupted("the run was stopped before the load began")
             present = self.present()
-            gone = [one for one in asked if one not in found and one not in present]
-            if gone or time.monotonic() > deadline:
+            now = time.monotonic()
+            away_since = {
+                one: away_since.get(one, now)
+                for one in asked
+                if one not in found and one not in present
+            }
+            gone = any(now - since > _GONE_S for since in away_since.values())
+            if gone or now > deadline:
                 error = SoundcheckError(
                     "a worker was lost before the load began"
                     if gone

@@ -101,9 +101,17 @@ class Dispatcher:
             self._alarm.set(self._next.intended)
 
     def end(self) -> list[Order]:
-        """Fire nothing more; return the arrivals that no user has taken."""
+        """Fire nothing more; return the arrivals that were due and that no user has taken.
+
+        Among them are those that a loop which came too late never fired.
+        """
         left = list(self._backlog)
         self._backlog.clear()
+        now = time.monotonic_ns()
+        while (order := self._next) is not None and order.intended <= now:
+            self._next = next(self._due, None)
+            self._fired(order, now, False)
+            left.append(order)
         self._next = None
         self._share = None
         self._permits = 0

@@ -1,5 +1,7 @@
 """What workers report of a stage, put together: histograms merged, samples spooled to a file."""
 
+import errno
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -11,24 +13,26 @@ from soundcheck.load.validity import Vitals
 
 CHUNK = 5_000
 """How many samples are read in one go."""
+LIVE = 500
+"""Of how many samples of a report, at most, live progress tells the latencies."""
 
 
 class Spool:
     """The samples of a run in a file, so that a run of hours needs no memory for them."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+        self._file = file  # without a buffer: what cannot be written is known at once
         self.size = 0
 
     def add(self, samples: bytes) -> None:
-        """Keep packed samples."""
+        """Keep packed samples; raises OSError where there is no room for them."""
         self._file.seek(self.size)
-        self._file.write(samples)
+        if self._file.write(samples) < len(samples):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.size += len(samples)
 
     def chunks(self, begin: int = 0, end: int | None = None) -> Iterator[list[Sample]]:
         """Yield the samples kept between two sizes, some thousands at a time."""
-        self._file.flush()
         at = begin
         last = self.size if end is None else end
         while at < last:
@@ -89,8 +93,6 @@ class Gathering:
         for name, told in message["histograms"].items():
             histogram = Histogram.from_message(told)
             self.histograms[name].merge(histogram)
-            if name == "latency":
-                self._tick.latency.merge(histogram)
         for cause, detail in message["examples"].items():
             self.examples.setdefault(cause, detail)
         second = self.seconds.setdefault(message["second"], Second())
@@ -102,6 +104,7 @@ class Gathering:
         tick.failed += message["failed"]
         tick.refused += message["refused"]
         tick.lag_ns = max(tick.lag_ns, message["lag_ns"])
+        _record_latencies(message["samples"], tick.latency)
         self._in_flight[index] = message["in_flight"] + message["backlog"]
         self.capped = self.capped or message["capped"]
         if message["final"]:
@@ -130,3 +133,15 @@ class Gathering:
     def samples(self) -> Iterator[list[Sample]]:
         """Yield the stage's samples, some thousands at a time, in no order."""
         return self._spool.chunks(self.first_byte, self.last_byte)
+
+
+def _record_latencies(samples: bytes, latency: Histogram) -> None:
+    """Count latencies of successes among packed samples: some, so that no load waits for it.
+
+    Histograms tell of the window alone, and live progress begins with the warm-up.
+    """
+    every = max(1, len(samples) // RECORD.size // LIVE)
+    for at in range(0, len(samples), every * RECORD.size):
+        one = Sample._make(RECORD.unpack_from(samples, at))
+        if not one.cause:
+            latency.record(one.done - one.intended)

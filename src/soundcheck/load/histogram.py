@@ -10,6 +10,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 NANOSECONDS = 1_000_000_000
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 """The percentiles of a summary: name to share."""
@@ -46,6 +49,22 @@ class Histogram:
             self._maximum = nanoseconds
         if nanoseconds < self._minimum:
             self._minimum = nanoseconds
+
+    def record_all(self, nanoseconds: NDArray[np.int64]) -> None:
+        """Count each of many values, as ``record`` does, at a fraction of its cost."""
+        if not nanoseconds.size:
+            return
+        values = np.maximum(nanoseconds, 0)
+        # The exponent is the bit length: exactly, up to 2**53 ns, which is 104 days.
+        lengths = np.frexp(values.astype(np.float64))[1].astype(np.int64)
+        shifts = np.maximum(lengths - _BITS, 0)
+        keys, times = np.unique((shifts << _BITS) + (values >> shifts), return_counts=True)
+        counts = self._counts
+        for key, count in zip(keys.tolist(), times.tolist(), strict=True):
+            counts[key] = counts.get(key, 0) + count
+        self._total += int(values.sum())
+        self._maximum = max(self._maximum, int(values.max()))
+        self._minimum = min(self._minimum, int(values.min()))
 
     def merge(self, other: "Histogram") -> None:
         """Add another's counts; the order of merges makes no difference."""

@@ -99,9 +99,10 @@ def judged(
         "warm_up_s": stage.warm_up_s,
         "window_s": stage.window_s,
         "offered_rps": _offered(stage, reading),
-        "achieved_rps": reading.achieved_rps,
+        # Of a window that was cut off nobody knows for how long it ran under load.
+        "achieved_rps": None if cut else reading.achieved_rps,
         "audio_s": reading.audio_s,
-        "rtfx": reading.rtfx,
+        "rtfx": None if cut else reading.rtfx,
         "counts": {
             "intended": reading.intended,
             "sent": reading.intended - reading.unsent,
@@ -139,7 +140,8 @@ def verdict(
     measured = _without_retried([row for row in rows if row["measured"]])
     if ended:
         return "incomplete"
-    if rows and not succeeded:
+    # What the client had no descriptor or port for is not the deployment's failure.
+    if rows and not succeeded and any(row["valid"] or row["counts"]["failed"] for row in rows):
         return "failed"
     if any(not row["valid"] for row in measured):
         return "invalid"

@@ -113,7 +113,8 @@ class Opening:
             key = f"the key in {name} is refused" if name else "it wants a key (--stt-api-key-env)"
             raise Unreachable(f"{self._host}: {key} ({said})")
         if cause in _NO_ANSWER and not status:
-            raise Unreachable(f"{self._host} gave no answer ({said})")
+            answered = "an answer that is no HTTP" if cause == "not-http" else "no answer"
+            raise Unreachable(f"{self._host} gave {answered} ({said})")
         return said if cause else ""
 
     def test_selves(self, workers: tuple[str, ...], wanted: bool) -> str:

@@ -1,18 +1,23 @@
 """What a worker records of a stage: a packed sample per request, and histograms that merge.
 
 Everything is shipped once a second and then forgotten, so that a run of hours takes no more memory
-than one of seconds. Histograms count the arrivals that were to begin within the window, as the
-report does; samples are of all.
+than one of seconds. Per request only the sample is packed: what follows from it is calculated once
+a second, of all samples at once, for what is done per request is paid in the load that a core can
+make. Histograms count the arrivals that were to begin within the window, as the report does;
+samples are of all.
 """
 
-import time
+from array import array
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from soundcheck.load.client import Measured
 from soundcheck.load.dispatch import Order
 from soundcheck.load.form import Form
 from soundcheck.load.histogram import Histogram
-from soundcheck.load.sample import CAUSES, NEVER, RECORD
+from soundcheck.load.sample import CAUSES, NEVER, RECORD, Sample
 from soundcheck.load.validity import Vitals
 
 METRICS = (
@@ -30,9 +35,12 @@ UNSENT = CAUSES.index("unsent")
 _REFUSED = CAUSES.index("refused")
 _SECOND = 1_000_000_000
 _SQUARE = float(_SECOND * _SECOND)
-_LONG = 1 << 62
-_MOST = 0xFFFF_FFFF
 _LONGEST_DETAIL = 200
+_TYPES = {"H": "<u2", "I": "<u4", "q": "<i8", "B": "u1"}
+_SAMPLES = np.dtype(
+    [(name, _TYPES[kind]) for name, kind in zip(Sample._fields, RECORD.format[1:], strict=True)]
+)
+_TIMES = ("intended", "dispatched", "sent", "headers", "first_text", "done")
 _pack = RECORD.pack
 
 
@@ -40,6 +48,7 @@ class Recorder:
     """The records of one stage on one worker.
 
     ``begin`` is the stage's begin, ``window`` the begin and end of its window (monotonic ns).
+    ``vitals`` are complete up to the last ``delta``.
     """
 
     def __init__(
@@ -50,92 +59,85 @@ class Recorder:
         self._worker = worker
         self.begin = begin
         self._opens, self._closes = window
+        self._forms: dict[int, Form] = {}
         self._forget()
 
     def fired(self, order: Order, now: int, starved: bool) -> None:
         """Record that an arrival was due and was put before the users, at ``now``."""
         self._fired += 1
         if self._opens <= order.intended < self._closes:
-            vitals = self.vitals
-            vitals.intended += 1
-            vitals.schedule_lag.record(now - order.intended)
+            self._schedule_lags.append(now - order.intended)
             if starved:
-                vitals.starved += 1
+                self.vitals.starved += 1
 
     def finished(
-        self, order: Order, dispatched: int, form: Form, measured: Measured, cause: int
-    ) -> int:
-        """Record what came of an arrival; return its latency in nanoseconds.
+        self,
+        order: Order,
+        dispatched: int,
+        ended: int,
+        form: Form,
+        measured: Measured,
+        cause: int,
+    ) -> None:
+        """Record what came of an arrival that was over, well or not, at ``ended``.
 
-        ``cause`` is that of ``measured`` or what verification found. The latency of a failure is
-        the time until it failed. This is done for each request: every microsecond counts.
+        ``cause`` is that of ``measured`` or what verification found. This is done for each request:
+        every microsecond counts.
         """
-        done = measured.done
-        if done < 0:
-            done = time.monotonic_ns()
-        intended = order.intended
-        latency = done - intended
-        service = done - dispatched
+        arrival, intended = order
         number = form.number
-        lag = measured.lag
-        if self._opens <= intended < self._closes:
-            self._in_window(order, dispatched - intended, measured, cause)
-            if not cause:
-                self._latency(latency)
-                self._service(service)
-                if service > 0:
-                    # A factor of 1 is told as 1 s: the histogram knows only times.
-                    self._speed(int(form.audio_s * _SQUARE / service))
-                if form.stream and measured.first_text >= 0:
-                    self._stream(order, form, measured)
+        self._forms[number] = form
         if cause:
-            self._count_failure(measured, cause)
-        else:
-            self._done += 1
-            if service < self._floors.get(number, _LONG):
-                self._floors[number] = service
-        begin = self.begin
-        sent, headers, first = measured.sent, measured.headers, measured.first_text
-        received = measured.received
+            self._failure(intended, measured, cause)
+        elif form.stream and self._opens <= intended < self._closes:
+            self._stream(form, measured)
         self._samples += _pack(
             self._stage,
             self._worker,
-            order.arrival,
+            arrival,
             number,
-            intended - begin,
-            dispatched - begin,
-            sent - begin if sent >= 0 else NEVER,
-            headers - begin if headers >= 0 else NEVER,
-            first - begin if first >= 0 else NEVER,
-            done - begin,
-            lag,
+            intended,
+            dispatched,
+            measured.sent,
+            measured.headers,
+            measured.first_text,
+            ended,
+            measured.lag,
             measured.status,
             cause,
             measured.deltas,
             measured.coalesced,
-            received if received < _MOST else _MOST,
+            measured.received,
         )
-        return latency
 
     def unsent(self, order: Order, form: int) -> None:
         """Record an arrival that no user took before the drain ended: a miss."""
-        self._failed += 1
         if self._opens <= order.intended < self._closes:
             self.vitals.unsent += 1
-        times = (order.intended - self.begin, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER)
+        times = (order.intended, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER)
         head = (self._stage, self._worker, order.arrival, form)
-        self._samples += RECORD.pack(*head, *times, 0, UNSENT, 0, 0, 0)
+        self._samples += _pack(*head, *times, 0, UNSENT, 0, 0, 0)
 
     def delta(self) -> dict[str, Any]:
         """Return what was recorded since the last call, for a message, and forget it."""
+        samples = np.frombuffer(self._samples, _SAMPLES).copy()
+        well = samples["cause"] == 0
+        taken = samples["dispatched"] >= 0
+        within = (samples["intended"] >= self._opens) & (samples["intended"] < self._closes)
+        self._count_vitals(samples[within & taken & (samples["cause"] != UNSENT)])
+        self._count(samples[within & well])
+        floors = self._floors(samples[well])
+        for name in _TIMES:
+            times = samples[name]
+            times[times >= 0] -= self.begin
         told = {
-            "samples": bytes(self._samples),
+            "samples": samples.tobytes(),
             "histograms": {name: one.to_message() for name, one in self._histograms.items() if one},
             "examples": self._examples,
-            "floors": self._floors,
+            "floors": floors,
             "fired": self._fired,
-            "done": self._done,
-            "failed": self._failed,
+            "done": int(well.sum()),
+            "failed": len(samples) - int(well.sum()),
             "refused": self._refused,
         }
         self._forget()
@@ -144,47 +146,67 @@ class Recorder:
     def _forget(self) -> None:
         """Begin anew: what was recorded so far has been shipped."""
         self._samples = bytearray()
+        self._schedule_lags = array("q")
+        self._gaps = array("q")
         self._histograms = {name: Histogram() for name in METRICS}
-        self._latency = self._histograms["latency"].record
-        self._service = self._histograms["service"].record
-        self._speed = self._histograms["speed_factor"].record
         self._examples: dict[str, str] = {}
-        self._floors: dict[int, int] = {}
-        self._fired = self._done = self._failed = self._refused = 0
+        self._fired = self._refused = 0
 
-    def _in_window(self, order: Order, wait: int, measured: Measured, cause: int) -> None:
-        """Record what the client did with an arrival of the window, which waited for a user."""
+    def _count_vitals(self, taken: NDArray[Any]) -> None:
+        """Count what the client did with the arrivals of the window that users took."""
         vitals = self.vitals
-        if cause == UNSENT:
-            self._own_limit(measured.detail)
-            return
-        vitals.sent += 1
-        vitals.dispatch_lag.record(wait)
-        if measured.lag >= 0:
-            vitals.user_kernel.record(measured.lag)
-        if measured.deltas:
-            vitals.deltas += measured.deltas
-            vitals.coalesced += measured.coalesced
+        vitals.intended += len(self._schedule_lags)
+        vitals.schedule_lag.record_all(np.array(self._schedule_lags, np.int64))
+        vitals.sent += len(taken)
+        vitals.dispatch_lag.record_all(taken["dispatched"] - taken["intended"])
+        vitals.user_kernel.record_all(taken["lag"][taken["lag"] >= 0])
+        vitals.deltas += int(taken["deltas"].sum())
+        vitals.coalesced += int(taken["coalesced"].sum())
 
-    def _count_failure(self, measured: Measured, cause: int) -> None:
-        self._failed += 1
+    def _count(self, succeeded: NDArray[Any]) -> None:
+        """Count the times of the window's successes."""
+        histograms = self._histograms
+        service = succeeded["done"] - succeeded["dispatched"]
+        histograms["latency"].record_all(succeeded["done"] - succeeded["intended"])
+        histograms["service"].record_all(service)
+        audio_s = np.array([self._forms[one].audio_s for one in succeeded["form"].tolist()])
+        timed = service > 0
+        if timed.any():
+            # A factor of 1 is told as 1 s: the histogram knows only times.
+            factors = (audio_s[timed] * _SQUARE / service[timed]).astype(np.int64)
+            histograms["speed_factor"].record_all(factors)
+        streams = [self._forms[one].stream for one in succeeded["form"].tolist()]
+        spoken = succeeded[np.array(streams, bool) & (succeeded["first_text"] >= 0)]
+        histograms["ttfd"].record_all(spoken["first_text"] - spoken["intended"])
+        # Not every transport knows when the upload was complete.
+        sent = spoken[spoken["sent"] >= 0]
+        histograms["ttfd_from_upload"].record_all(sent["first_text"] - sent["sent"])
+        histograms["gap"].record_all(np.array(self._gaps, np.int64))
+
+    def _floors(self, succeeded: NDArray[Any]) -> dict[int, int]:
+        """Return the shortest time from dispatch to answer of each form, in nanoseconds."""
+        service = succeeded["done"] - succeeded["dispatched"]
+        return {
+            form: int(service[succeeded["form"] == form].min())
+            for form in np.unique(succeeded["form"]).tolist()
+        }
+
+    def _failure(self, intended: int, measured: Measured, cause: int) -> None:
         self._refused += cause == _REFUSED
         name = CAUSES[cause]
         if name not in self._examples:
             self._examples[name] = measured.detail[:_LONGEST_DETAIL]
+        if cause == UNSENT and self._opens <= intended < self._closes:
+            self._own_limit(measured.detail)
 
-    def _stream(self, order: Order, form: Form, measured: Measured) -> None:
-        """Record the times of a stream's texts."""
-        histograms = self._histograms
-        histograms["ttfd"].record(measured.first_text - order.intended)
-        gap = histograms["gap"]
-        for one in measured.gaps:
-            gap.record(one)
-        if measured.sent >= 0:  # not every transport knows when the upload was complete
-            histograms["ttfd_from_upload"].record(measured.first_text - measured.sent)
+    def _stream(self, form: Form, measured: Measured) -> None:
+        """Keep those times of a stream's texts that its sample does not have."""
+        if measured.first_text < 0:
+            return
+        self._gaps.extend(measured.gaps)
         if measured.sent >= 0 and measured.last_text >= 0:
             behind = measured.last_text - measured.sent - round(form.audio_s * _SECOND)
-            histograms["realtime_lag"].record(behind)
+            self._histograms["realtime_lag"].record(behind)
 
     def _own_limit(self, detail: str) -> None:
         """Note that a request could not be sent for want of a descriptor or a port."""

@@ -82,18 +82,23 @@ def bench(settings: Settings, facts: Facts, stages: Sequence[Mapping[str, Any]])
 
 
 def line(row: Mapping[str, Any]) -> str:
-    """Return a stage's entry of bench.json in a line, for people."""
+    """Return a stage's entry of bench.json in a line, for people.
+
+    One that is INVALID has no figures to be told.
+    """
+    if row["limit"]:
+        cut = row["limit"].startswith("cut off")
+        return f"{row['name']}: {row['limit'] if cut else 'INVALID: ' + row['limit']}"
     latency = row["latency_s"] or {}
     times = ", ".join(
         f"{name} {latency[name]:.3g} s" for name in ("p50", "p95", "p99") if latency.get(name)
     )
     counts = row["counts"]
-    told = (
+    return (
         f"{row['name']}: {row['achieved_rps']:.3g} requests/s, {row['rtfx']:.3g} s of audio per "
         f"second, {times or 'no answers'}, {counts['failed'] + counts['unsent']} of "
         f"{counts['intended']} failed"
     )
-    return f"{told}; INVALID: {row['limit']}" if row["limit"] else told
 
 
 def _reference(note: str | None) -> dict[str, str | None] | None:

@@ -72,6 +72,8 @@ class Run:
         self.is_over = False
         self.is_interrupted = False
         self.progress = Progress(settings.progress_fd)
+        # Whoever reads the progress has options of shorter names: soundcheck bench.
+        self._prefix = "--stt-" if settings.progress_fd is None else "--"
         self._opening = Opening(
             self._id,
             crew,
@@ -81,7 +83,7 @@ class Run:
             users=self._users,
             user_class=self._user_class,
             scenario=self._scenario,
-            is_interrupted=lambda: self.is_interrupted,
+            is_interrupted=self._is_stopped,
         )
         if settings.out is not None:
             check_folder(settings.out)
@@ -93,7 +95,10 @@ class Run:
             gpus=settings.gpus,
             roots=settings.tls_roots,
         )
-        self._spool = Spool(tempfile.TemporaryFile(dir=settings.out))  # noqa: SIM115 - see close
+        self._spool = Spool(
+            tempfile.TemporaryFile(dir=settings.out, buffering=0)  # noqa: SIM115 - see close
+        )
+        self._full = ""
 
     def report(self, message: Mapping[str, Any]) -> None:
         """Take a worker's report of the stage under way; others are too late."""
@@ -107,7 +112,10 @@ class Run:
             opening.forms[form["number"]] = form
         for number, service in message["floors"].items():
             opening.floors[number] = min(service, opening.floors.get(number, service))
-        gathering.add(message)
+        try:
+            gathering.add(message)
+        except OSError as error:
+            self._full = f"the samples cannot be kept: {error.strerror}"
 
     def close(self) -> None:
         """Give up what the run holds."""
@@ -161,15 +169,17 @@ class Run:
         deadline = time.monotonic() + patience
         while self._runner.state in ("ready", "spawning") and time.monotonic() < deadline:
             gevent.sleep(0.02)
-            if self.is_interrupted:
+            if self._is_stopped():
                 raise Interrupted("the run was stopped before the load began")
         if not self._crew.with_users():
             raise Interrupted("no worker has any users: see their logs")
 
     def _measure(self, stage: Stage) -> Observation:
         """Run a stage, and once more if it was INVALID and asks for that."""
+        rows = len(self._rows)
         found = self._stage(stage, repeated=False)
-        if found.limit and stage.repeat_invalid and not found.ended and self._rows:
+        was_run = len(self._rows) > rows
+        if found.limit and stage.repeat_invalid and not found.ended and was_run:
             self._note(f"{stage.name} is INVALID and run once more. {found.limit}")
             found = self._stage(stage, repeated=True)
         return found
@@ -207,10 +217,13 @@ class Run:
         attendance = Attendance(gathering, stage, self._crew, self.progress, self._id, begin)
         cut = attendance.attend(self._cap)
         self._gathering = None
+        if gathering.missing and not cut:
+            lost = f"{len(gathering.missing)} of {len(workers)} workers"
+            self._problem(f"{stage.name} lost {lost}: see their logs.")
         if attendance.is_gone and not self._cut:
             self._cut = cut = f"the deployment is gone: nothing listens at {self._host} any more"
         elif gathering.capped and not cut:
-            cut = f"--stt-max-requests {most} is reached"
+            cut = f"{self._prefix}max-requests {most} is reached"
         self._cut = self._cut or cut
         return self._judge(gathering, stage, begin_s, repeated, cut, seed)
 
@@ -260,7 +273,7 @@ class Run:
         return (
             f"{rate:.4g} requests per second are more than {SHARE_OF_CEILING:.0%} of the "
             f"{ceiling:.0f} that this client can send (self-test): add workers (--processes), "
-            "lower the rate, or try it all the same with --stt-no-selftest"
+            f"lower the rate, or try it all the same with {self._prefix}no-selftest"
         )
 
     def _cap(self) -> str:
@@ -269,12 +282,19 @@ class Run:
             return self._cut
         if self.is_interrupted:
             return "the run was stopped"
+        if self._full:
+            return self._full
+        if self.progress.is_deserted:
+            return "the program that started the run is gone"
         most, longest = self._settings.max_requests, self._settings.max_duration
         if most is not None and self._sent >= most:
-            return f"--stt-max-requests {most} is reached"
+            return f"{self._prefix}max-requests {most} is reached"
         if longest is not None and time.monotonic_ns() - self._origin > longest * _SECOND:
-            return f"--stt-max-duration {longest:g}s is over"
+            return f"{self._prefix}max-duration {longest:g}s is over"
         return ""
+
+    def _is_stopped(self) -> bool:
+        return self.is_interrupted or self.progress.is_deserted
 
     def _not_run(self, why: str, *, ended: bool) -> Observation:
         if ended:

@@ -34,6 +34,9 @@ __all__ = [
 FASTEST_DEFAULT = 50.0
 SHARE_OF_CEILING = 0.2
 UNDER_WAY = 2.0
+REPEATED_S = 120.0
+"""The longest window that is repeated when the client was the limit: more is for the user to say,
+who reads at its end what to change first."""
 PROBE_S = 4.0
 DRAIN_S = 30.0
 
@@ -76,7 +79,7 @@ class Steady:
             window_s=plan.duration_s or window,
             warm_up_s=warm_up if plan.warm_up_s is None else plan.warm_up_s,
             drain_s=DRAIN_S,
-            repeat_invalid=True,
+            repeat_invalid=_is_repeated(plan.duration_s or window),
         )
 
 
@@ -172,13 +175,14 @@ class Ramp:
         best: float | None = None
         for rate in self._rates(plan, arrivals.rate):
             one = Arrivals("poisson", (rate,))
+            window = plan.duration_s or self.window_s
             seen = yield Stage(
                 _told(one),
                 one,
-                window_s=plan.duration_s or self.window_s,
+                window_s=window,
                 warm_up_s=self.warm_up_s if plan.warm_up_s is None else plan.warm_up_s,
                 drain_s=DRAIN_S,
-                repeat_invalid=True,
+                repeat_invalid=_is_repeated(window),
             )
             if seen.ended:
                 break
@@ -236,13 +240,14 @@ class Limits:
     def _stage(self, plan: Plan) -> Stage:
         at_once = Arrivals("closed", (float(min(self.at_once, plan.users)),))
         arrivals = _given(plan) or at_once
+        window = plan.duration_s or arrivals.length_s or self.window_s
         return Stage(
             _told(arrivals),
             arrivals,
-            window_s=plan.duration_s or arrivals.length_s or self.window_s,
+            window_s=window,
             warm_up_s=self.warm_up_s if plan.warm_up_s is None else plan.warm_up_s,
             drain_s=120.0,
-            repeat_invalid=True,
+            repeat_invalid=_is_repeated(window),
         )
 
 
@@ -267,6 +272,11 @@ def _given(plan: Plan) -> Arrivals | None:
     if plan.arrivals is not None:
         return Arrivals.parse(plan.arrivals)
     return None if plan.rate is None else Arrivals("poisson", (plan.rate,))
+
+
+def _is_repeated(window_s: float) -> bool:
+    """Tell whether a window of that length is run once more if it is INVALID."""
+    return window_s <= REPEATED_S
 
 
 def _must_probe(plan: Plan) -> bool:

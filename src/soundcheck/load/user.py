@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 import gevent
 from locust import User, events
+from locust.exception import StopTest, StopUser
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from soundcheck.load.client import Measured, TranscriptionClient
@@ -72,12 +73,15 @@ class TranscriptionUser(User):
     """False in classes with tasks of their own."""
 
     _made: Client | None = None
+    _ended_by: Exception | None = None
+    _adds_context: ClassVar[bool] = False
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
         own = [task for task in cls.tasks if task is not _serve]
         cls.follows_schedule = not own
         cls.tasks = own or [_serve]
+        cls._adds_context = cls.context is not User.context
 
     @property
     def settings(self) -> Settings:
@@ -130,6 +134,8 @@ class TranscriptionUser(User):
 
     def _next(self, worker: Worker, form: Form | None = None) -> Measured | None:
         """Send the next arrival; None if it was cut off."""
+        if self._ended_by is not None:
+            raise self._ended_by
         me = self._greenlet
         # Locust may end a user that waits, but lets one that runs finish its task.
         self._state = LOCUST_STATE_WAITING
@@ -147,11 +153,18 @@ class TranscriptionUser(User):
             if is_cut:
                 return None
             raise
-        cause, latency = worker.finished(me, order, dispatched, asked, measured)
-        self._fire(asked, order, measured, cause, latency)
-        if cause in _AT_ONCE and worker.is_closed:
+        worker.finished(me, order, dispatched, asked, measured, self._tell)
+        if measured.cause in _AT_ONCE and worker.is_closed:
             gevent.sleep(_PAUSE_S)
         return measured
+
+    def _tell(self, form: Form, order: Order, measured: Measured, cause: int, latency: int) -> None:
+        """Tell Locust of a transcription, for which a listener may end a user or the test."""
+        try:
+            self._fire(form, order, measured, cause, latency)
+        except (StopUser, StopTest) as wish:
+            # Another user's greenlet may be telling of this one's request.
+            self._ended_by = wish
 
     def _fire(self, form: Form, order: Order, measured: Measured, cause: int, latency: int) -> None:
         """Tell Locust, and whoever else listens, of a transcription."""
@@ -161,8 +174,8 @@ class TranscriptionUser(User):
             "stream": form.stream,
             "arrival": order.arrival,
         }
-        if more := self.context():
-            context.update(more)
+        if self._adds_context:
+            context.update(self.context())
         fire = self.environment.events.request.fire
         fire(
             request_type="POST",

@@ -47,6 +47,7 @@ MISSING = 0.005
 OF_TAIL = 0.1
 PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 LATE_READ_S = 0.001
+IDLE = 0.3
 FEW_DESCRIPTORS = 8
 FEW_PORTS = 64
 
@@ -251,6 +252,11 @@ def _core(window: Window, vitals: Vitals) -> tuple[str, str]:
             f"{late}; other processes held its core for {vitals.run_delay_share:.0%} of the time: "
             "leave the machine to it, or give it a core of its own"
         )
+    if vitals.cpu is not None and vitals.cpu < IDLE:
+        return "client core", (
+            f"{late} although it used {vitals.cpu:.0%} of a core: something held up the machine, "
+            "like other virtual ones on its host; try again, or elsewhere"
+        )
     busy = "" if vitals.cpu is None else f", with {vitals.cpu:.0%} of a core used"
     return "client core", (
         f"{late}{busy}; add workers (--processes), lower the rate or do less per request"
@@ -267,9 +273,11 @@ def _schedule(window: Window, vitals: Vitals) -> tuple[str, str]:
             f"{_milliseconds(window.lag_limit_s)} allowed); add workers (--processes) or lower the "
             "rate"
         )
-    if vitals.unsent > MISSING * vitals.intended and not _starved(vitals):
+    # One that found no free user waited for the deployment: that is not this limit.
+    held_back = vitals.unsent - vitals.starved
+    if held_back > MISSING * vitals.intended:
         return "schedule", (
-            f"{vitals.unsent} of {vitals.intended} arrivals were never sent though users were "
+            f"{held_back} of {vitals.intended} arrivals were never sent though users were "
             "free; add workers (--processes) or lower the rate"
         )
     return "", ""
@@ -353,7 +361,8 @@ def _too_late(lags: Histogram, limit_s: float, share: float = 0.99) -> bool:
 
 
 def _milliseconds(seconds: float | None) -> str:
-    return f"{(seconds or 0) * 1000:.3g} ms"
+    milliseconds = (seconds or 0) * 1000
+    return f"{milliseconds:.3g} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.3g} s"
 
 
 def _percent(part: int, whole: int) -> str:

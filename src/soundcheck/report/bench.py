@@ -378,14 +378,20 @@ class Bench:
 
     @property
     def measured(self) -> tuple[Stage, ...]:
-        """Return the stages that are results, INVALID ones too, without those tried again."""
+        """Return the stages that are results, INVALID ones too, without those tried again.
+
+        That is by a second try of the same window, or by a search which came back to that rate:
+        the same stages as the run's own verdict rests on.
+        """
         shown = [stage for stage in self.stages if stage.measured]
         return tuple(
             stage
-            for stage, following in zip(shown, [*shown, None][1:], strict=True)
+            for place, stage in enumerate(shown)
             if stage.valid
-            or following is None
-            or not (following.repeated and following.arrivals == stage.arrivals)
+            or not any(
+                after.arrivals == stage.arrivals and (after.valid or after.repeated)
+                for after in shown[place + 1 :]
+            )
         )
 
     @property

@@ -30,17 +30,28 @@ _COLUMNS = (
     *("Stage", "Load", "Offered", "Answered", "RTFx at load", "Latency p50", "p95", "p99"),
     *("TTFD p50", "TTFD p95", "Failed", "SLO", "Window"),
 )
+_EXPENDABLE = ("Offered", "Stage", "TTFD p50", "p99", "RTFx at load", "Answered")
+"""What a narrow terminal leaves out, in this order: never what failed or is INVALID."""
+_GUTTER = 2
+_NARROWEST = 10  # a name of a load that is broken into lines
 _ALWAYS = ("Windows", "Arrivals", "Target", "Verification", "Ceiling", "Timing error")
 
 
-def render(bench: Bench, folder: Path) -> "Group":
-    """Return the summary of ``bench``, whose reports lie in ``folder``, to be printed by rich."""
+def render(bench: Bench, folder: Path, width: int = 100) -> "Group":
+    """Return the summary of ``bench``, whose reports lie in ``folder``, to be printed by rich.
+
+    ``width`` is that of the terminal: columns that do not fit are left to the reports.
+    """
     from rich.console import Group
 
     shown = [stage for stage in bench.stages if stage.measured]
     blocks: list[RenderableType] = [_headline(bench)]
     if shown:
-        blocks.append(_table(stage_table(shown[:_STAGES_SHOWN]).only(_COLUMNS)))
+        table = stage_table(shown[:_STAGES_SHOWN]).only(_COLUMNS)
+        fitting = _fitting(table, width)
+        blocks.append(_table(fitting, width))
+        if gone := [one for one in table.headings if one not in fitting.headings]:
+            blocks.append(_text(f"in the report, too: {', '.join(gone)}", "dim"))
     if len(shown) > _STAGES_SHOWN:
         blocks.append(f"and {len(shown) - _STAGES_SHOWN} more in the report")
     blocks += [_objectives(bench), _causes(bench), _honesty(bench), _closing(bench, folder)]
@@ -65,15 +76,58 @@ def _headline(bench: Bench) -> "Text":
     return text
 
 
-def _table(table: Table) -> "RenderableType":
+def _fitting(table: Table, width: int) -> Table:
+    """Return ``table`` without as many of its expendable columns as are too many for ``width``."""
+    for heading in _EXPENDABLE:
+        if _whole(_widths(table)) <= width:
+            break
+        # One load is told by its name, or by its rate.
+        if heading != "Offered" or "Load" in table.headings:
+            table = table.only([one for one in table.headings if one != heading])
+    return table
+
+
+def _widths(table: Table, width: int = 0) -> list[int]:
+    """Return the width of each column: figures are whole, headings broken if ``width`` wants it.
+
+    Where even that is too wide, names of loads are broken, too.
+    """
+    columns = [
+        (heading, max((len(cell) for cell in cells), default=0))
+        for heading, *cells in zip(table.headings, *table.rows, strict=True)
+    ]
+    widths = [max(len(heading), cells) for heading, cells in columns]
+    if _whole(widths) > width:
+        widths = [max(_in_two_lines(heading), cells) for heading, cells in columns]
+    excess = _whole(widths) - width
+    if width and excess > 0 and "Load" in table.headings:
+        place = table.headings.index("Load")
+        widths[place] = max(_NARROWEST, widths[place] - excess)
+    return widths
+
+
+def _in_two_lines(heading: str) -> int:
+    words = heading.split()
+    halves = (
+        (" ".join(words[:place]), " ".join(words[place:])) for place in range(1, len(words) + 1)
+    )
+    return min((max(map(len, pair)) for pair in halves), default=0)
+
+
+def _whole(widths: list[int]) -> int:
+    return sum(widths) + _GUTTER * (len(widths) - 1)
+
+
+def _table(table: Table, width: int) -> "RenderableType":
     from rich.table import Table as Grid
     from rich.text import Text
 
-    grid = Grid(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for number, heading in enumerate(table.headings):
+    grid = Grid(box=None, pad_edge=False, header_style="dim", padding=(0, _GUTTER, 0, 0))
+    for number, (heading, wide) in enumerate(
+        zip(table.headings, _widths(table, width), strict=True)
+    ):
         left = heading in ("Stage", "Load") or number == 0
-        widest = max(len(word) for word in (heading or " ").split(" "))
-        grid.add_column(heading, justify="left" if left else "right", min_width=widest)
+        grid.add_column(heading, justify="left" if left else "right", width=wide)
     for number, row in enumerate(table.rows):
         style = "red" if number in table.invalid else ""
         grid.add_row(*(Text(cell, style) for cell in row))

@@ -27,6 +27,7 @@ _ROLES = ("a", "b", "c", "d", "e", "f")
 _UNITS = {"share": (100.0, "%"), "bytes": (1e-9, "GB")}
 _PANELS_SHOWN = 10  # of the server
 _REQUESTS = "requests"
+_DIGIT = 0.008  # width of a digit, as a share of the plot
 _STEPS = (60, 120, 300, 600, 1800, 3600, 7200, 10**9)  # seconds between marks
 _MINUTES = 300  # from here on the axis counts minutes
 
@@ -224,6 +225,8 @@ def _draw(axes: "Axes", panel: _Panel) -> None:
 def _boundaries(axes: "Axes", stages: list[Stage], *, numbered: bool) -> None:
     """Mark where stages begin, shade warm-ups and what is not judged, and name the stages."""
     begins = [stage.begin_s for stage in stages[1:]]
+    low, high = axes.get_xlim()
+    free = -inf  # where the next number has room
     for stage, following in zip(stages, [*begins, inf], strict=True):
         window = stage.begin_s + stage.warm_up_s
         end = min(following, stage.begin_s + stage.timeline[-1].t_s + 1)
@@ -238,7 +241,8 @@ def _boundaries(axes: "Axes", stages: list[Stage], *, numbered: bool) -> None:
                 axes.axvspan(left, right, color=COLOURS[role], alpha=0.12, linewidth=0)
         if len(stages) > 1:
             axes.axvline(stage.begin_s, color=COLOURS["rule"], linewidth=1)
-        if numbered and len(stages) > 1:
+        if numbered and len(stages) > 1 and stage.begin_s >= free:
+            free = stage.begin_s + _DIGIT * (high - low) * (len(str(stage.number)) + 1)
             axes.annotate(
                 str(stage.number),
                 (stage.begin_s, 1),

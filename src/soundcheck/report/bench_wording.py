@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import floor, log10
 from typing import Literal
 
-from soundcheck.report.bench import Bench, Objective, Stage, Verdict
+from soundcheck.report.bench import Bench, Capacity, Objective, Stage, Verdict
 from soundcheck.report.printable import one_line
 from soundcheck.report.wording import duration, plural
 
@@ -170,13 +170,19 @@ def bytes_(number: float) -> str:
 
 def title(bench: Bench) -> str:
     """Return the headline: the verdict, or the finding where there was nothing to be judged."""
-    if bench.verdict != "measured":
+    if bench.verdict not in ("measured", "met"):
         return TITLES[bench.verdict]
     found = bench.capacity
     if found and found.passed_rps is not None and found.failed_rps is not None:
         return f"Capacity {figure(found.passed_rps)} to {figure(found.failed_rps)} requests/s"
     only = bench.valid[0] if len(bench.valid) == 1 else None
-    if found is None and only and only.latency_s and only.latency_s.p95 is not None:
+    if (
+        bench.verdict == "measured"
+        and found is None
+        and only
+        and only.latency_s
+        and only.latency_s.p95 is not None
+    ):
         load = only.offered_rps
         at = f" at {figure(load)} requests/s" if load is not None and only.kind == "open" else ""
         return f"p95 {seconds(only.latency_s.p95)}{at}"
@@ -211,7 +217,7 @@ def objective(one: Objective) -> str:
     if one.kept is None or one.verdict is None:
         return verdict
     low_high = f" ({share(one.interval[0])} to {share(one.interval[1])})" if one.interval else ""
-    return f"{verdict}, kept by {share(one.kept)}{low_high}, {share(one.share)} asked for"
+    return f"{verdict}, kept by {share(one.kept)}{low_high}, {100 * one.share:g} % asked for"
 
 
 def failed_share(stage: Stage) -> float | None:
@@ -361,4 +367,19 @@ def _capacity(bench: Bench) -> str:
     note = one_line(found.note, 300)
     if note:
         note = note[0].upper() + note[1:] + ("" if note.endswith(".") else ".")
-    return f"{told} {note}".strip()
+    return " ".join(filter(None, (told, note, _remeasured(found))))
+
+
+def _remeasured(found: Capacity) -> str:
+    """Return how often the ends of the bracket kept the SLO when they were measured again.
+
+    The place of the capacity follows from all windows; a single one at either end may differ.
+    """
+    ends: dict[float, list[bool]] = {}
+    for load, kept in found.remeasured:
+        ends.setdefault(load, []).append(kept)
+    told = [
+        f"{figure(load)}/s kept it in {sum(kept)} of {plural(len(kept), 'window')}"
+        for load, kept in sorted(ends.items())
+    ]
+    return f"Measured again, {' and '.join(told)}." if told else ""

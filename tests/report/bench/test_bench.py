@@ -51,6 +51,29 @@ def test_a_window_that_was_repeated_counts_once(make_bench: MakeBench) -> None:
     assert [stage.number for stage in bench.valid] == [3]
 
 
+def test_a_load_that_a_search_came_back_to_counts_once(make_bench: MakeBench) -> None:
+    """INVALID tries are no result where the same load is valid later, with others between."""
+
+    def search(document: dict[str, Any]) -> None:
+        good = document["stages"][-1]
+        bad = good | {"valid": False, "limit": "client core: late"}
+        rows = [bad, bad | {"repeated": True}, good | {"arrivals": "poisson:9"}, good]
+        document["stages"] = [row | {"number": n} for n, row in enumerate(rows, 1)]
+
+    bench = load_bench(make_bench(change=search, window=3))
+    assert [stage.number for stage in bench.measured] == [3, 4]
+
+
+def test_a_run_of_probings_has_no_results(make_bench: MakeBench) -> None:
+    """Where no stage is measured, there is nothing to be counted, and no error."""
+
+    def probing(document: dict[str, Any]) -> None:
+        document["stages"][0]["measured"] = False
+        document["verdict"] = "incomplete"
+
+    assert load_bench(make_bench(change=probing, window=3)).measured == ()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

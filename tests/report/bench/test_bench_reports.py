@@ -28,7 +28,7 @@ VOID = {"meta", "link", "br", "hr", "img", "input"}
 def _printed(folder: Path, width: int) -> str:
     """Return what the terminal shows of a run when its output is a pipe."""
     file = io.StringIO()
-    Console(width=width, file=file).print(render(load_bench(folder), folder))
+    Console(width=width, file=file).print(render(load_bench(folder), folder, width))
     return file.getvalue()
 
 
@@ -217,6 +217,23 @@ def test_the_terminal_tells_what_counts(reports: Callable[[str], Shown]) -> None
         assert words in printed
     for words in ("RTFx at", "windows: 1 of 11 INVALID", "timing error: ", "report.html"):
         assert words in printed
+
+
+@pytest.mark.parametrize("kind", ["gpu", "saturation", "invalid"])
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_narrow_terminal_shows_what_failed(
+    reports: Callable[[str], Shown], kind: str, width: int
+) -> None:
+    """The table fits, its last columns are whole, and those left out are named."""
+    folder = reports(kind).folder
+    lines = _printed(folder, width).splitlines()
+    assert max(map(len, lines)) <= width
+    (heading,) = (line for line in lines if line.rstrip().endswith("Window"))
+    assert "Failed" in heading
+    rows = lines[lines.index(heading) + 1 :][: len(load_bench(folder).stages)]
+    assert all(row.rstrip().endswith(("valid", "INVALID", "2nd try")) for row in rows)
+    left_out = any(line.startswith("in the report, too: ") for line in lines)
+    assert left_out == ("Offered" not in heading)
 
 
 def test_plots_need_no_writable_home(reports: Callable[[str], Shown], tmp_path: Path) -> None:

@@ -79,6 +79,19 @@ def test_the_headline_says_what_was_found(
     assert re.search(sentence, wording.sentence(bench))
 
 
+def test_a_search_that_kept_the_slo_says_where(make_bench: MakeBench) -> None:
+    """Its headline is the capacity, and the windows at its ends are told as they were."""
+
+    def met(document: dict[str, Any]) -> None:
+        document["verdict"] = "met"
+        document["capacity"]["remeasured"] = [[48.0, True], [50.0, True], [48.0, True]]
+
+    bench = load_bench(make_bench("saturation", change=met, window=3))
+    assert wording.title(bench) == "Capacity 48.0 to 50.0 requests/s"
+    told = "48.0/s kept it in 2 of 2 windows and 50.0/s kept it in 1 of 1 window."
+    assert told in wording.sentence(bench)
+
+
 def test_a_knee_lies_below_the_load_that_was_not_kept_up_with(make_bench: MakeBench) -> None:
     """Without a search, the highest rate that was answered as fast as it came is the knee."""
 
@@ -108,6 +121,17 @@ def test_evidence_for_a_sound_run(make_bench: MakeBench) -> None:
     assert "p99 312 µs" in told["Timing error"][1]
     assert "dispatch p99 600 µs" in told["Lag of the client"][1]
     assert "seed 1, 12 distinct clips" in told["To repeat it"][1]
+
+
+def test_a_timing_error_that_shows_is_told(make_bench: MakeBench) -> None:
+    """Stamps that are late by more than a tenth of the shortest median are no good sign."""
+
+    def late(document: dict[str, Any]) -> None:
+        document["selftest"]["timing_error_us"]["kernel"]["p99"] = 200_000.0
+
+    kind, text = _told(make_bench("steady", change=late, window=5))["Timing error"]
+    assert kind == "bad"
+    assert "of the shortest median here" in text
 
 
 def test_doubts_are_told(make_bench: MakeBench) -> None:
