@@ -46,6 +46,18 @@ def test_the_exit_code_tells_worse_from_not_worse(folders: Path) -> None:
     assert CliRunner().invoke(app, ["compare", old, slow, "--tolerance", "0.5"]).exit_code == 0
 
 
+def test_a_terminal_of_80_columns_has_whole_figures(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the table is cut off where a terminal is narrow."""
+    monkeypatch.setenv("COLUMNS", "80")
+    words = ["compare", str(folders / "old"), str(folders / "slow")]
+    printed = CliRunner().invoke(app, words).output
+    assert "points" in printed
+    assert "…" not in printed
+    assert max(map(len, printed.splitlines())) <= 80
+
+
 def test_json_is_printed_whole(folders: Path) -> None:
     """With --json nothing but the document is printed."""
     words = ["compare", str(folders / "old"), str(folders / "slow"), "--json"]

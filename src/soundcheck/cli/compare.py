@@ -90,8 +90,8 @@ def _print(found: "Comparison") -> None:
     for note in found.notes:
         console.print(Text("note: ", "bold yellow").append(one_line(note), "not bold default"))
     console.print()
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("load", no_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    table.add_column("load", overflow="fold")  # the one that may be broken: figures are whole
     table.add_column("metric", no_wrap=True)
     for heading in ("OLD", "NEW", "NEW/OLD", "95 % interval"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -79,8 +79,6 @@ class WindowReading:
         self._groups: dict[str, defaultdict[str, _Group]] = {
             name: defaultdict(_Group) for name in ("format", "duration", "language")
         }
-        self._changes: list[tuple[int, int]] = []
-        self._edges = [0.0] * (_BLOCKS + 1)
         self._busy = [0.0] * _BLOCKS
 
     def add(self, samples: Iterable[Sample]) -> None:
