@@ -84,6 +84,7 @@ def facts(**more: Any) -> result.Facts:
         "forms": [FORM],
         "selftest": None,
         "capacity": None,
+        "recognizer": None,
         "server": None,
         "problems": [],
     }
@@ -93,11 +94,12 @@ def facts(**more: Any) -> result.Facts:
 def test_bench_json_is_what_reports_read(tmp_path: Path) -> None:
     """What a run writes, the report's loader takes: schema, and sums that agree."""
     told, _ = a_stage(slo="p95<2s,errors<1%")
-    settings = Settings.read(
-        {"stt_slo": "p95<2s,errors<1%", "stt_recognizer_note": "lookup mean=1"}
-    )
+    settings = Settings.read({"stt_slo": "p95<2s,errors<1%"})
     capacity = Capacity(38.0, 40.0, remeasured=((38.0, True),))
-    write_bench(tmp_path, result.bench(settings, facts(capacity=capacity), [told.row]))
+    write_bench(
+        tmp_path,
+        result.bench(settings, facts(capacity=capacity, recognizer="lookup mean=1"), [told.row]),
+    )
     bench = load_bench(tmp_path)
     assert [one.verdict for one in bench.stages[0].slo] == ["met", "met"]
     assert bench.stages[0].valid

@@ -55,10 +55,9 @@ interrupted; what was done is saved · 5 fault of soundcheck itself
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What is measured: its base URL, and what the report says of a reference of our own."""
+    """What is measured: its base URL, and where a reference of our own tells of itself."""
 
     base_url: str
-    note: str = ""
     metrics_url: str = ""
 
 
@@ -221,8 +220,6 @@ def bench(
     try:
         with _deployment(url, tuple(fault or ()), latency) as place:
             more: dict[str, Any] = {"--out": out.resolve()}
-            if place.note:
-                more["--recognizer-note"] = place.note
             if place.metrics_url and not metrics_url:
                 more["--metrics-url"] = [place.metrics_url]
             ended = _run(file, place, given | more, users, processes, told=told)
@@ -256,7 +253,7 @@ def _deployment(url: str | None, faults: tuple[str, ...], latency: str | None) -
     model = latency or LATENCY
     with start_reference(faults=faults, recognizer="lookup", latency=model) as running:
         base = running.base_url
-        yield _Place(base, f"lookup {model}", f"{base.removesuffix('/v1')}/metrics")
+        yield _Place(base, f"{base.removesuffix('/v1')}/metrics")
 
 
 def _meeting_point() -> list[tuple[str, str]]:

@@ -23,7 +23,8 @@ class Opening:
     """Gets the workers of a run ready, and knows what they said.
 
     ``options`` are Locust's parsed ones. ``forms`` are the mix's descriptions by number, and
-    ``floors`` the shortest service time seen of each form, in nanoseconds.
+    ``floors`` the shortest service time seen of each form, in nanoseconds. ``recognizer`` is what
+    the bundled reference says of its own, None of any other deployment.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Opening:
         self.prepared: set[str] = set()
         self.forms: dict[int, Mapping[str, Any]] = {}
         self.mix_sha256 = ""
+        self.recognizer: str | None = None
         self.floors: dict[int, int] = {}
         self.selftest: dict[str, Any] | None = None
 
@@ -105,6 +107,7 @@ class Opening:
         patience = self._settings.timeout + _MARGIN_S
         answer = self._answers(messages.PREFLIGHTED, (worker,), patience)[worker]
         cause, status, detail = answer["cause"], answer["status"], answer["detail"]
+        self.recognizer = answer.get("recognizer")
         if floor := answer.get("floor"):
             self.floors[floor[0]] = floor[1]
         said = detail or str(status or cause)

@@ -230,12 +230,6 @@ _OPTIONS = (
     _Option(
         "timeout", "Longest wait for an answer.", seconds, "120s", metavar="TIME", in_web_ui=False
     ),
-    _Option(
-        "recognizer-note",
-        "What the reference deployment recognizes with and its service model, for the report.",
-        metavar="TEXT",
-        in_web_ui=False,
-    ),
 )
 _NO_SELFTEST = "stt_no_selftest"
 
@@ -275,7 +269,6 @@ class Settings:
     progress_fd: int | None = None
     transport: str | None = None
     timeout: float = 120.0
-    recognizer_note: str | None = None
 
     @classmethod
     def read(cls, values: Mapping[str, Any], *, with_key: bool = True) -> "Settings":

@@ -31,6 +31,7 @@ class Facts:
     forms: Sequence[Mapping[str, Any]]
     selftest: Mapping[str, Any] | None
     capacity: Capacity | None
+    recognizer: str | None
     server: Mapping[str, Any] | None
     problems: Sequence[str]
 
@@ -51,7 +52,7 @@ def bench(settings: Settings, facts: Facts, stages: Sequence[Mapping[str, Any]])
             "api_key_env": settings.api_key_env,
             "transport": facts.transport,
         },
-        "reference": _reference(settings.recognizer_note),
+        "reference": _reference(facts.recognizer),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(facts.started)),
         "duration_s": facts.duration_s,
         "options": {

@@ -149,7 +149,9 @@ class Run:
             self._note("Measuring what this client can send.")
         if wrong := opening.test_selves(workers, wanted):
             self._problem(f"The client's ceiling is not known: {wrong}.")
-        plan = plan_of(settings, self._users, self._ceiling, opening.mean_audio_s)
+        plan = plan_of(
+            settings, self._users, self._ceiling, opening.mean_audio_s, opening.recognizer
+        )
         seconds = self._scenario.estimate_s(plan)
         text = f"{self._scenario.name}: {self._scenario.question} About {seconds:.0f} s."
         logger.info(text)
@@ -263,7 +265,7 @@ class Run:
         self._sent += told.sent
         self._succeeded += told.succeeded
         for remark in told.remarks:
-            self._problem(remark)
+            self._problem(f"{told.row['name']}: {remark}")
 
     def _over_ceiling(self, stage: Stage) -> str:
         """Return what is wrong with a rate that this client could not send honestly."""
@@ -323,6 +325,7 @@ class Run:
             forms=list(opening.forms.values()),
             selftest=opening.selftest,
             capacity=capacity,
+            recognizer=opening.recognizer,
             server=self._telemetry.result([_window(row) for row in self._rows if _counts(row)]),
             problems=self._problems,
         )
@@ -358,7 +361,11 @@ class Run:
 
 
 def plan_of(
-    settings: Settings, users: int, ceiling_rps: float | None = None, mean_audio_s: float = 1.0
+    settings: Settings,
+    users: int,
+    ceiling_rps: float | None = None,
+    mean_audio_s: float = 1.0,
+    recognizer: str | None = None,
 ) -> Plan:
     """Return what a scenario is told."""
     return Plan(
@@ -371,7 +378,7 @@ def plan_of(
         arrivals=settings.arrivals,
         ceiling_rps=ceiling_rps,
         mean_audio_s=mean_audio_s,
-        options={"reference": settings.recognizer_note},
+        options={"reference": recognizer},
     )
 
 

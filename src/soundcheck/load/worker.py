@@ -23,6 +23,7 @@ from soundcheck.load.messages import StageOrder
 from soundcheck.load.mix import Mix
 from soundcheck.load.mixing import OwnForms, describe, make_mix
 from soundcheck.load.options import Settings
+from soundcheck.load.origin import recognizer_of
 from soundcheck.load.recorder import Recorder
 from soundcheck.load.sample import CAUSES
 from soundcheck.load.verified import is_verified
@@ -236,6 +237,10 @@ class Worker:
         measured = self._preflight(form)
         answer: dict[str, Any] = {"status": measured.status, "cause": CAUSES[measured.cause]}
         answer["detail"] = measured.detail
+        if not measured.cause:
+            answer["recognizer"] = recognizer_of(
+                self.host, self.settings.key, self.settings.tls_roots
+            )
         if measured.done >= 0 and not measured.cause:
             answer["floor"] = [form.number, measured.done - measured.begun]
         return answer
