@@ -34,8 +34,8 @@ def serving() -> Iterator[Serving]:
                     client, _ = listener.accept()
                 except OSError:
                     return
-                client.recv(65536)
                 with suppress(OSError):
+                    client.recv(65536)
                     client.sendall(answer)
                 opened.append(client) if holds else client.close()
 
@@ -47,9 +47,10 @@ def serving() -> Iterator[Serving]:
     for one in opened:
         with suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
-        one.close()
     for thread in threads:
         thread.join()
+    for one in opened:  # by now no thread adds another
+        one.close()
 
 
 def page(body: bytes, status: str = "200 OK") -> bytes:
