@@ -27,13 +27,12 @@ the longest latency that the SLO allows (at least 5 s), and a window fifteen tim
 import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from soundcheck.errors import SoundcheckError
 from soundcheck.load.arrivals import Arrivals
 from soundcheck.load.curve import Crossing, Window, crossing
 from soundcheck.load.slo import Limit
-from soundcheck.load.stage import Capacity, Course, Observation, Plan, Stage
+from soundcheck.load.stage import Capacity, Course, DefaultMix, Observation, Plan, Stage
 
 GAIN = 0.03
 LOW, HIGH = 0.5, 1.1
@@ -89,16 +88,11 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Saturation:
+class Saturation(DefaultMix):
     """Doubling, bisection, and windows around the crossing, until the capacity is known."""
 
     name = "saturation"
     question = "What is the highest rate of arrivals that keeps the SLO?"
-    durations: ClassVar[str | None] = None
-    formats: ClassVar[str | None] = None
-    languages: ClassVar[str | None] = None
-    clips: ClassVar[str | None] = None
-    stream: ClassVar[float | None] = None
 
     def course(self, plan: Plan) -> Course:
         """Yield the stages of the search; raises SoundcheckError where the plan has no SLO."""

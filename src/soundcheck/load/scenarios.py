@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from soundcheck.load.arrivals import Arrivals
 from soundcheck.load.saturation import Saturation
-from soundcheck.load.stage import Course, Observation, Plan, Scenario, Stage
+from soundcheck.load.stage import Course, DefaultMix, Observation, Plan, Scenario, Stage
 
 __all__ = [
     "SCENARIOS",
@@ -42,7 +42,7 @@ DRAIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Steady:
+class Steady(DefaultMix):
     """One rate of Poisson arrivals, held for a window."""
 
     window_s: float = 20.0
@@ -50,11 +50,6 @@ class Steady:
 
     name = "steady"
     question = "How long do transcriptions take at a fixed rate of arrivals?"
-    durations: ClassVar[str | None] = None
-    formats: ClassVar[str | None] = None
-    languages: ClassVar[str | None] = None
-    clips: ClassVar[str | None] = None
-    stream: ClassVar[float | None] = None
 
     def course(self, plan: Plan) -> Course:
         """Yield one stage, after a look at the latency where no rate is given."""
@@ -143,7 +138,7 @@ class Burst(Steady):
 
 
 @dataclass(frozen=True, slots=True)
-class Ramp:
+class Ramp(DefaultMix):
     """Rates one after the other, each held for a window: up to the plan's rate in equal steps.
 
     Where none is given, from a gentle rate on, each half as much again. Two in a row that were not
@@ -156,11 +151,6 @@ class Ramp:
 
     name = "ramp"
     question = "How does latency grow with load, and where is the knee?"
-    durations: ClassVar[str | None] = None
-    formats: ClassVar[str | None] = None
-    languages: ClassVar[str | None] = None
-    clips: ClassVar[str | None] = None
-    stream: ClassVar[float | None] = None
 
     def course(self, plan: Plan) -> Course:
         """Yield a stage per rate, or a single one for arrivals that the user chose."""
@@ -210,7 +200,7 @@ class Ramp:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(DefaultMix):
     """Files of 25 MB, the documented limit, several at once and one after the other."""
 
     window_s: float = 30.0
@@ -219,13 +209,9 @@ class Limits:
 
     name = "limits"
     question = "Are uploads as large as documented taken in parallel, and how fast?"
-    durations: ClassVar[str | None] = None
-    formats: ClassVar[str | None] = None
-    languages: ClassVar[str | None] = None
     clips: ClassVar[str | None] = (
         "sized-25000000.wav=1,sized-25000000.mp3=1,sized-25000000.flac=1,sized-25000000.m4a=1"
     )
-    stream: ClassVar[float | None] = None
 
     def course(self, plan: Plan) -> Course:
         """Yield one stage in a closed loop, unless the user gave arrivals or a rate."""

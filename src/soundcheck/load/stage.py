@@ -6,7 +6,7 @@ no network, so that a search can be run against a simulated server as well.
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from soundcheck.load.arrivals import Arrivals
 from soundcheck.load.slo import Slo
@@ -120,3 +120,18 @@ class Scenario(Protocol):
 
     def estimate_s(self, plan: Plan) -> float:
         """Return about how many seconds the course takes, to be told before it begins."""
+
+
+class DefaultMix:
+    """A scenario without a wish of its own for what is sent: the default mix of clips.
+
+    One that has a wish overrides the attribute; each is as the option of its name takes it.
+    """
+
+    __slots__ = ()
+
+    durations: ClassVar[str | None] = None
+    formats: ClassVar[str | None] = None
+    languages: ClassVar[str | None] = None
+    clips: ClassVar[str | None] = None
+    stream: ClassVar[float | None] = None
