@@ -1,7 +1,5 @@
 """Profiles: what a deployment claims, as data (``conformance/profiles/*.toml`` or a user's own)."""
 
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -11,6 +9,7 @@ from typing import Any
 
 from soundcheck import suites
 from soundcheck.contract.contracts import CONTRACTS, PRIVATE
+from soundcheck.contract.toml_file import read_toml
 from soundcheck.contract.verdict import Level
 from soundcheck.errors import SoundcheckError
 
@@ -227,14 +226,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """Read, check and extend one profile; its own entries come before the inherited ones."""
     if path in seen:
         raise ProfileError(f"{path}: extends itself by way of {', '.join(p.name for p in seen)}")
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{path}: not valid TOML: {error}") from error
-    _validate(document, path, text)
+    file = read_toml(path, ProfileError)
+    file.check(_SCHEMA)
+    document = file.document
     if "extends" not in document:
         return document
     parent = _read(_find(document.pop("extends"), path.parent), (*seen, path))
@@ -244,48 +238,3 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         inherited = {key: value for key, value in parent.get(table, {}).items() if key not in own}
         merged[table] = own | inherited
     return merged
-
-
-def _validate(document: dict[str, Any], path: Path, text: str) -> None:
-    from jsonschema import Draft202012Validator
-
-    errors = sorted(Draft202012Validator(_SCHEMA).iter_errors(document), key=lambda e: list(e.path))
-    if not errors:
-        return
-    error = errors[0]
-    where = [str(step) for step in error.path if isinstance(step, str)]
-    message = error.message
-    if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        unknown = next(key for key in error.instance if key not in known)
-        where.append(unknown)
-        close = get_close_matches(unknown, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-        message = f"unknown key {unknown!r}: {hint}"
-    raise ProfileError(f"{path}:{_line_of(text, where)}: {message}")
-
-
-def _line_of(text: str, where: list[str]) -> int:
-    """Return the line of ``text`` (TOML) that sets the entry at ``where``; 1 if it is not found.
-
-    The parser of the standard library gives no positions, so the headers are followed by hand.
-    """
-    table: list[str] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
-            table = _keys(header[1])
-            if table == where:
-                return number
-        elif (entry := re.match(r"\s*([^=#]+?)\s*=", line)) and where[
-            : len(table) + 1
-        ] == table + _keys(entry[1])[:1]:
-            return number
-    return 1
-
-
-def _keys(dotted: str) -> list[str]:
-    """Split a dotted TOML key into its parts, without their quotes."""
-    return [
-        part[0] or part[1] or part[2]
-        for part in re.findall(r"\"([^\"]*)\"|'([^']*)'|([\w-]+)", dotted)
-    ]
