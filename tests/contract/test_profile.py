@@ -1,11 +1,12 @@
 """Profiles say what is claimed, and mistakes in them are told by file and line."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from soundcheck.contract.contracts import CONTRACTS
-from soundcheck.contract.profile import ProfileError, built_in, load_profile
+from soundcheck.contract.profile import Profile, ProfileError, built_in, load_profile
 
 MINIMAL = 'title = "Ours"\nrequirements = "openai"\ndialect = "openai"\n'
 
@@ -81,3 +82,27 @@ def test_an_unknown_profile_names_those_there_are() -> None:
         load_profile("zzz")
     with pytest.raises(ProfileError, match=r"no profile file at nowhere\.toml"):
         load_profile("nowhere.toml")
+
+
+def test_bounds_are_set_one_by_one(tmp_path: Path) -> None:
+    """A profile's bounds replace the usual ones by name, also those that it inherits."""
+    _write(tmp_path, MINIMAL + "[bounds]\nenglish = 0.3\nshift_s = 0.5\n", "base.toml")
+    path = _write(tmp_path, 'extends = "base.toml"\n[bounds]\nenglish = 0.4\n')
+    bounds = load_profile(path).bounds
+    assert (bounds.english, bounds.shift_s, bounds.drift_s) == (0.4, 0.5, 1.0)
+    assert Profile.from_data(load_profile(path).to_data()).bounds == bounds
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("english = 1.5", "greater than the maximum"),
+        ("words_in_silence = 2.5", "not of type 'integer'"),
+        ("englisch = 0.2", "did you mean english?"),
+    ],
+)
+def test_bounds_that_cannot_be_are_refused(tmp_path: Path, line: str, reason: str) -> None:
+    """A bound out of range, of the wrong type or misspelled is told by its line."""
+    path = _write(tmp_path, f"{MINIMAL}[bounds]\n{line}\n")
+    with pytest.raises(ProfileError, match=rf"ours\.toml:5: .*{re.escape(reason)}"):
+        load_profile(path)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from soundcheck import suites
+from soundcheck.contract import bounds
+from soundcheck.contract.bounds import Bounds
 from soundcheck.contract.contracts import CONTRACTS, PRIVATE
 from soundcheck.contract.toml_file import read_toml
 from soundcheck.contract.verdict import Level
@@ -49,6 +51,7 @@ _SCHEMA: dict[str, Any] = {
                 },
             },
         },
+        "bounds": bounds.SCHEMA,
         "models": {
             "type": "object",
             "additionalProperties": {
@@ -98,6 +101,7 @@ class Profile:
     models: dict[str, frozenset[str]] = field(default_factory=dict)
     levels: dict[str, Level] = field(default_factory=dict)
     limits: Limits = DOCUMENTED
+    bounds: Bounds = field(default_factory=Bounds)
 
     @property
     def is_private(self) -> bool:
@@ -122,6 +126,7 @@ class Profile:
                 "accepted_bytes": self.limits.accepted,
                 "refused_bytes": self.limits.refused,
             },
+            "bounds": self.bounds.to_data(),
             "levels": dict(self.levels),
             # A list: the first match wins, and the members of a JSON object have no order.
             "models": [
@@ -144,6 +149,7 @@ class Profile:
         refused = limits["refused_bytes"]
         document = {name: data[name] for name in ("title", "requirements", "dialect", "levels")} | {
             "limits": limits | {"refused_bytes": "none" if refused is None else refused},
+            "bounds": data.get("bounds", {}),  # runs from before there were any have the usual
             "models": {
                 one["pattern"]: {"capabilities": one["capabilities"]} for one in data["models"]
             },
@@ -188,6 +194,7 @@ def _profile(name: str, document: dict[str, Any], origin: str) -> Profile:
         },
         levels=dict(document.get("levels", {})),
         limits=_limits(origin, document.get("limits", {})),
+        bounds=Bounds.from_data(document.get("bounds", {})),
     )
 
 
@@ -233,7 +240,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         return document
     parent = _read(_find(document.pop("extends"), path.parent), (*seen, path))
     merged = parent | document
-    for table in ("models", "levels", "limits"):
+    for table in ("models", "levels", "limits", "bounds"):
         own = document.get(table, {})
         inherited = {key: value for key, value in parent.get(table, {}).items() if key not in own}
         merged[table] = own | inherited
