@@ -1,5 +1,6 @@
 """The raw sender asks for leave, listens while it sends, and keeps what it saw."""
 
+import json
 import socket
 import ssl
 import threading
@@ -17,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from soundcheck.http.exchange import Exchange
 from soundcheck.http.limits import MAX_INTERIM
 from soundcheck.http.multipart import Body, Content, File, encode
-from soundcheck.http.raw import RawSender
+from soundcheck.http.raw import Framing, Message, RawSender
 
 FINE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 REFUSED = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
@@ -31,8 +32,17 @@ def _form() -> Body:
     return encode([(File("file", "a.wav", "a.wav", "audio/wav"), Content(b"x" * SIZE))])
 
 
+def _head(connection: socket.socket) -> bytes:
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += connection.recv(1)
+    return head
+
+
 @contextmanager
-def _server(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+def _server(
+    serve: Serve, tls: ssl.SSLContext | None = None, *, expecting: bool = True
+) -> Iterator[str]:
     """Yield the URL of a server that hands its one connection, past the head, to ``serve``."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -41,10 +51,7 @@ def _server(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[str]:
         with suppress(OSError), connection:  # the client may leave, or not trust us
             if tls is not None:
                 connection = tls.wrap_socket(connection, server_side=True)
-            head = b""
-            while not head.endswith(b"\r\n\r\n"):
-                head += connection.recv(1)
-            assert b"expect: 100-continue" in head.lower()
+            assert b"expect: 100-continue" in _head(connection).lower() or not expecting
             serve(connection)
             connection.close()
 
@@ -58,9 +65,8 @@ def _server(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[str]:
 
 def _send(url: str, timeout: float = 20.0, trust: ssl.SSLContext | None = None) -> Exchange:
     sender = RawSender(url, (), trust or ssl.create_default_context(), lambda: False)
-    return sender.expecting(
-        "/x", headers=(), body=_form(), parts=(), digest="d", lane="exclusive", timeout=timeout
-    )
+    message = Message("POST", "/x", body=_form())
+    return sender.send(message, Framing.EXPECT, digest="d", lane="exclusive", timeout=timeout)
 
 
 def _read(connection: socket.socket, size: int) -> None:
@@ -253,3 +259,96 @@ def test_an_endless_answer_is_bounded() -> None:
     assert exchange.response is not None
     assert len(exchange.response.interim) <= MAX_INTERIM
     assert len(exchange.response.chunks) == 1
+
+
+def _sender(url: str, trust: ssl.SSLContext | None = None) -> RawSender:
+    return RawSender(url, (), trust or ssl.create_default_context(), lambda: False)
+
+
+@pytest.mark.parametrize("by_tls", [False, True])
+def test_a_body_goes_up_in_chunks(tls: tuple[ssl.SSLContext, ssl.SSLContext], by_tls: bool) -> None:
+    """A chunked body tells no length, arrives whole, and is counted without its framing."""
+    bodies: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        chunks = connection.makefile("rb")
+        body = b""
+        while size := int(chunks.readline(), 16):
+            body += chunks.read(size)
+            assert chunks.read(2) == b"\r\n"
+        assert chunks.read(2) == b"\r\n"
+        bodies.append(body)
+        connection.sendall(FINE)
+
+    with _server(serve, tls[0] if by_tls else None, expecting=False) as url:
+        message = Message("POST", "/x", body=_form())
+        exchange = _sender(url, tls[1]).send(
+            message, Framing.CHUNKED, digest="d", lane="shared", timeout=20.0
+        )
+    assert exchange.error is None
+    assert bodies == [_form().read()]
+    assert exchange.request.sent_bytes == _form().length
+    assert ("transfer-encoding", "chunked") in exchange.request.headers
+    assert not any(name == "content-length" for name, _ in exchange.request.headers)
+
+
+def _in_turn(
+    answers: list[bytes], *bodies: bytes, tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None
+) -> Exchange:
+    """Send POSTs of ``bodies`` on one connection to a server that gives these answers."""
+
+    def serve(connection: socket.socket) -> None:
+        for number, answer in enumerate(answers):
+            if number:
+                _head(connection)
+            _read(connection, len(bodies[number]))
+            connection.sendall(answer)
+
+    with _server(serve, tls[0] if tls else None, expecting=False) as url:
+        messages = [Message("POST", f"/{n}", body=body) for n, body in enumerate(bodies)]
+        sender = _sender(url, tls[1] if tls else None)
+        return sender.in_turn(messages, digest="d", lane="exclusive", timeout=5.0)
+
+
+BAD = b"HTTP/1.1 400 Bad\r\nContent-Length: 3\r\n\r\nbad"
+
+
+@pytest.mark.parametrize("by_tls", [False, True])
+def test_requests_take_turns_on_one_connection(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext], by_tls: bool
+) -> None:
+    """Each request has its own answer, and the exchange can be written and read again."""
+    exchange = _in_turn([BAD, FINE], b"one", b"two", tls=tls if by_tls else None)
+    assert exchange.error is None
+    assert exchange.response is not None
+    assert exchange.response.status == 200
+    [step] = exchange.earlier
+    assert step.response is not None
+    assert (step.response.status, step.response.body) == (400, b"bad")
+    assert step.request.body == "one"
+    assert step.timing.done_s is not None
+    assert Exchange.from_json(json.loads(json.dumps(exchange.to_json()))) == exchange
+
+
+def test_an_announced_end_of_the_connection_is_no_error() -> None:
+    """Who says that it closes may close: the next request is not sent."""
+    exchange = _in_turn([REFUSED], b"one", b"two")
+    assert exchange.error is None
+    assert exchange.response is None
+    assert exchange.request.sent_bytes == 0
+    assert exchange.earlier[0].response is not None
+
+
+def test_a_silent_end_of_the_connection_is_an_error() -> None:
+    """Who closes without a word loses the next request."""
+    exchange = _in_turn([BAD], b"one", b"two")
+    assert exchange.error is not None
+    assert exchange.error.kind == "reset"
+    assert exchange.response is None
+
+
+def test_an_answer_too_many_is_taken_for_the_next_one() -> None:
+    """A body that is left unread and read as a request shows in the next answer."""
+    exchange = _in_turn([FINE + BAD], b"one", b"two")
+    assert exchange.response is not None
+    assert exchange.response.status == 400

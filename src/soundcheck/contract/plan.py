@@ -141,11 +141,12 @@ def cost_of_sent(exchanges: Iterable[Exchange]) -> Cost:
     for exchange in exchanges:
         if exchange.request.method in (TLS, TAP):
             continue
-        clips = [part for part in exchange.request.parts if "clip" in part]
+        requests = [*(step.request for step in exchange.earlier), exchange.request]
+        clips = [part for request in requests for part in request.parts if "clip" in part]
         seconds = sum(part["duration_s"] for part in clips)
         uploaded = sum(part["size"] for part in clips)
         times = exchange.attempts
-        total = total.plus(times, times * seconds, times * uploaded)
+        total = total.plus(times * len(requests), times * seconds, times * uploaded)
     return total
 
 
@@ -173,5 +174,6 @@ def cost_of(probes: Iterable[Probe], clip_cost: Callable[[str], tuple[float, int
         if not probe.is_request:
             continue
         clips = [clip_cost(name) for name in probe.clips]
-        total = total.plus(1, sum(s for s, _ in clips), sum(size for _, size in clips))
+        seconds, sizes = sum(s for s, _ in clips), sum(size for _, size in clips)
+        total = total.plus(probe.requests, seconds, sizes)
     return total

@@ -35,21 +35,27 @@ class Lane(StrEnum):
 
 
 class Wire(StrEnum):
-    """How a request goes onto the wire: by an ordinary client, or as the raw sender can do it."""
+    """How a request goes onto the wire: by an ordinary client, or as the raw sender can do it.
+
+    ``CHUNKED`` sends a body of unknown length (``Transfer-Encoding: chunked``).
+    """
 
     ORDINARY = "ordinary"
     EXPECT = "expect-continue"
+    CHUNKED = "chunked"
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A request to make: its digest is its identity.
 
-    The content is a form of ``parts``, or the text ``body``. ``repeat`` tells apart probes that
-    are meant to send the same request again; ``attack`` is what the tap does meanwhile. Not part of
-    the identity are the ``lane``, the ``patience`` (seconds that the answer may take; ``None``: the
-    run's own timeout) and the ``mistake``, which says in reports what is wrong with a request that
-    a deployment must refuse.
+    The content is a form of ``parts``, or the text ``body``. ``form_type`` is the form's
+    Content-Type in the place of the usual one, and its boundary the form's. The requests ``before``
+    are sent first, on the same connection. ``repeat`` tells apart probes that are meant to send the
+    same request again; ``attack`` is what the tap does meanwhile. Not part of the identity are the
+    ``lane``, the ``patience`` (seconds that the answer may take; ``None``: the run's own timeout)
+    and the ``mistake``, which says in reports what is wrong with a request that a deployment must
+    refuse.
     """
 
     method: str = "POST"
@@ -58,6 +64,8 @@ class Probe:
     parts: tuple[Part, ...] = ()
     body: str = ""
     wire: Wire = Wire.ORDINARY
+    form_type: str = ""
+    before: tuple["Probe", ...] = ()
     repeat: int = 0
     attack: Attack = Attack.NONE
     lane: Lane = field(default=Lane.SHARED, compare=False)
@@ -70,16 +78,25 @@ class Probe:
         identity = asdict(self)
         for name in ("lane", "patience", "mistake"):
             del identity[name]
-        if not self.attack:  # recorded runs know their exchanges by digests from before attacks
-            del identity["attack"]
+        for name in ("attack", "form_type", "before"):
+            if not identity[name]:  # recorded runs know their exchanges by digests without it
+                del identity[name]
+        if self.before:
+            identity["before"] = [step.digest for step in self.before]
         identity["kinds"] = [type(part).__name__ for part in self.parts]
         canonical = json.dumps(identity, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
     def clips(self) -> tuple[str, ...]:
-        """Return the names of the clips that it uploads."""
-        return tuple(part.clip for part in self.parts if isinstance(part, File))
+        """Return the names of the clips that it uploads, those of the steps before it first."""
+        earlier = [clip for step in self.before for clip in step.clips]
+        return (*earlier, *(part.clip for part in self.parts if isinstance(part, File)))
+
+    @property
+    def requests(self) -> int:
+        """Return the number of requests that it takes."""
+        return 1 + sum(step.requests for step in self.before)
 
     @property
     def told(self) -> str:
@@ -99,7 +116,9 @@ class Probe:
             replace(part, value=model) if isinstance(part, Field) and part.value == MODEL else part
             for part in self.parts
         )
-        return replace(self, path=self.path.replace(MODEL, quote(model, safe="")), parts=parts)
+        path = self.path.replace(MODEL, quote(model, safe=""))
+        before = tuple(step.on(model) for step in self.before)
+        return replace(self, path=path, parts=parts, before=before)
 
 
 def get(path: str, *, lane: Lane = Lane.SHARED) -> Probe:
@@ -115,6 +134,7 @@ def transcription(
     content_type: str | None = "",
     accept: str | None = None,
     wire: Wire = Wire.ORDINARY,
+    form_type: str = "",
     lane: Lane = Lane.SHARED,
     patience: float | None = None,
     mistake: str = "",
@@ -144,6 +164,7 @@ def transcription(
         headers=() if accept is None else (("Accept", accept),),
         parts=tuple(parts),
         wire=wire,
+        form_type=form_type,
         lane=lane,
         patience=patience,
         mistake=mistake,

@@ -21,6 +21,7 @@ from soundcheck.contract.verdict import Untestable
 from soundcheck.http.client import Client, uses_proxy
 from soundcheck.http.exchange import Exchange, Headers, Response
 from soundcheck.http.multipart import Body, Content, Field, Part, encode
+from soundcheck.http.raw import Framing, Message
 from soundcheck.http.store import Store
 
 ATTEMPTS = 3
@@ -28,6 +29,8 @@ ATTEMPTS = 3
 
 LONGEST_WAIT = 30.0
 """Seconds that a deployment's Retry-After is honoured up to."""
+
+_FRAMINGS = {Wire.EXPECT: Framing.EXPECT, Wire.CHUNKED: Framing.CHUNKED}
 
 
 class Sender:
@@ -142,29 +145,31 @@ class Sender:
         limit = min(timeout or self._client.timeout, probe.patience or self._client.timeout)
         if self._line is not None and not probe.is_request:
             return self._kept(self._line.look(probe, limit))
+        # The raw sender knows no proxies. An ordinary client only says that it expects leave.
+        proxied = uses_proxy(self._client.base_url)
+        if proxied and probe.before:
+            raise Untestable("an HTTP proxy stands between: the connection beyond it is its own")
         body, headers, parts = self._body(probe)
         if self._line is not None and probe.lane is Lane.WIRE:
             # An attack is carried out once, beside its twin: what comes of it is the evidence.
             return self._kept(self._line.send(probe, headers, body, parts, limit))
-        expecting = probe.wire is Wire.EXPECT
-        # The raw sender knows no proxies. An ordinary client only says that it expects leave.
-        proxied = expecting and uses_proxy(self._client.base_url)
-        if proxied:
+        if proxied and probe.wire is Wire.EXPECT:
             headers = (*headers, ("Expect", "100-continue"))
         # What a large or hostile request did to a connection is evidence, not a fault of the way.
         patient = probe.lane in (Lane.PREFLIGHT, Lane.SHARED)
         retried: tuple[Response, ...] = ()
         for attempt in range(1, ATTEMPTS + 1):
-            if isinstance(body, Body) and expecting and not proxied:
-                exchange = self._client.raw.expecting(
-                    probe.path,
-                    headers=probe.headers,
-                    body=body,
-                    parts=parts,
-                    digest=probe.digest,
-                    lane=probe.lane.value,
-                    timeout=limit,
-                )
+            known: dict[str, Any] = {
+                "digest": probe.digest,
+                "lane": probe.lane.value,
+                "timeout": limit,
+            }
+            if probe.before:
+                steps = [self._message(step) for step in (*probe.before, probe)]
+                exchange = self._client.raw.in_turn(steps, **known)
+            elif probe.wire is not Wire.ORDINARY and not proxied:
+                framing = _FRAMINGS[probe.wire]
+                exchange = self._client.raw.send(self._message(probe), framing, **known)
             else:
                 exchange = self._client.send(
                     probe.method,
@@ -172,9 +177,8 @@ class Sender:
                     headers=headers,
                     body=body,
                     parts=parts,
-                    digest=probe.digest,
-                    lane=probe.lane.value,
-                    timeout=limit,
+                    chunked=probe.wire is Wire.CHUNKED,
+                    **known,
                 )
             pause = _pause_before_retry(exchange, attempt, resets=patient)
             if pause is None or attempt == ATTEMPTS or self._stopped.wait(pause):
@@ -187,13 +191,19 @@ class Sender:
         """Return ``exchange`` as stored; one that was cut off by us is no evidence."""
         return exchange if self._stopped.is_set() else self._store.write(exchange)
 
+    def _message(self, probe: Probe) -> Message:
+        """Return a request as the raw sender takes it: a form brings its own type."""
+        body, _, parts = self._body(probe)
+        return Message(probe.method, probe.path, probe.headers, body, parts)
+
     def _body(self, probe: Probe) -> tuple[bytes | Body, Headers, tuple[dict[str, Any], ...]]:
         """Return the content of a request, its headers, and what its parts are."""
         if not probe.parts:
             return probe.body.encode(), probe.headers, ()
         sent = [self._resolved(part) for part in probe.parts]
         contents = [self._content(part) for part in sent]
-        form = encode((part, content) for part, (content, _) in zip(sent, contents, strict=True))
+        pairs = ((part, content) for part, (content, _) in zip(sent, contents, strict=True))
+        form = encode(pairs, probe.form_type)
         headers = (("Content-Type", form.content_type), *probe.headers)
         return form, headers, tuple(recorded for _, recorded in contents)
 

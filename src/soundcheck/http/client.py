@@ -106,21 +106,23 @@ class Client:
         digest: str = "",
         lane: str = "shared",
         timeout: float | None = None,
+        chunked: bool = False,
     ) -> Exchange:
         """Send one request and return the exchange; faults of the transport are recorded in it.
 
         ``path`` is appended to the base URL; ``timeout`` (seconds) replaces the client's own. A
         form larger than ``LARGE`` is read from its files while it is sent, and its time is
-        counted from the last piece that went out (``Patience``).
+        counted from the last piece that went out (``Patience``). A ``chunked`` one tells no length.
         """
         line = self._line()
         content: bytes | _Counted | None = None
         length = 0
         limit = timeout or self.timeout
         patience = Patience(limit, body.length if isinstance(body, Body) else 0)
-        if isinstance(body, Body) and body.length > LARGE:
+        if isinstance(body, Body) and (chunked or body.length > LARGE):
             content, length = _Counted(body, patience), body.length
-            headers = (*headers, ("Content-Length", str(length)))
+            if not chunked:
+                headers = (*headers, ("Content-Length", str(length)))
         elif body:
             content = body.read() if isinstance(body, Body) else body
             length = len(content)

@@ -22,7 +22,8 @@ class SentRequest:
     """The request as it went out; ``parts`` describe clips by name, digest and size.
 
     ``sent_bytes`` of the ``body_bytes`` had been handed to the network when the answer came;
-    ``None`` where that was not counted. ``body`` is a content that is no form.
+    ``None`` where that was not counted. ``body`` is a content that is no form. ``sender`` says who
+    sent it and how, where it was not the ordinary client.
     """
 
     method: str
@@ -32,6 +33,7 @@ class SentRequest:
     body_bytes: int
     sent_bytes: int | None = None
     body: str = ""
+    sender: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,15 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A request that was sent before, on the same connection, and its answer as far as it came."""
+
+    request: SentRequest
+    response: Response | None
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
 class TransportError:
     """Why the exchange did not end in a complete answer."""
 
@@ -72,7 +83,9 @@ class Exchange:
     """What was sent, what came back, when, and what went wrong on the way.
 
     ``retried`` are the answers to earlier attempts, after which the request was sent again;
-    ``tapped`` is what a tap saw meanwhile, ``inspection`` what a target's TLS showed.
+    ``tapped`` is what a tap saw meanwhile, ``inspection`` what a target's TLS showed. ``earlier``
+    are the steps before it on its connection: if one of them ended that, by saying so, there is
+    neither an answer nor an error.
     """
 
     digest: str
@@ -86,35 +99,51 @@ class Exchange:
     retried: tuple[Response, ...] = ()
     tapped: Tapped | None = None
     inspection: Inspection | None = None
+    earlier: tuple[Step, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``exchanges/<digest>.json`` holds."""
         document: dict[str, Any] = {"schema": SCHEMA, **asdict(self)}
         document["tapped"] = self.tapped and self.tapped.to_json()
-        for answer in filter(None, (document["response"], *document["retried"])):
+        steps = (step["response"] for step in document["earlier"])
+        for answer in filter(None, (document["response"], *document["retried"], *steps)):
             answer["body"] = _body_to_json(answer["body"])
         return document
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Exchange":
         """Rebuild an exchange from the document of :meth:`to_json`."""
-        request, response, error = document["request"], document["response"], document["error"]
+        response, error = document["response"], document["error"]
         tapped, inspection = document.get("tapped"), document.get("inspection")
         return cls(
             digest=document["digest"],
             lane=document["lane"],
             attempts=document["attempts"],
             started=document["started"],
-            request=SentRequest(
-                **request | {"headers": pairs(request["headers"]), "parts": tuple(request["parts"])}
-            ),
+            request=_request(document["request"]),
             response=response and _response(response),
             timing=Timing(**document["timing"]),
             error=error and TransportError(**error),
             retried=tuple(map(_response, document.get("retried", ()))),
             tapped=tapped and Tapped.from_json(tapped),
             inspection=inspection and Inspection.from_json(inspection),
+            earlier=tuple(map(_step, document.get("earlier", ()))),
         )
+
+
+def _step(document: dict[str, Any]) -> Step:
+    response = document["response"]
+    return Step(
+        _request(document["request"]),
+        response and _response(response),
+        Timing(**document["timing"]),
+    )
+
+
+def _request(document: dict[str, Any]) -> SentRequest:
+    return SentRequest(
+        **document | {"headers": pairs(document["headers"]), "parts": tuple(document["parts"])}
+    )
 
 
 def _response(document: dict[str, Any]) -> Response:

@@ -1,6 +1,7 @@
 """Multipart form bodies (RFC 7578) whose parts keep their order, names and types as given."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ class File:
 Part: TypeAlias = Field | File
 
 BOUNDARY_PREFIX = "soundcheck-"
+_BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^\s;,]+))', re.IGNORECASE)
 
 PIECE = 2**18
 """Bytes of a file that are read and sent at a time."""
@@ -83,18 +85,24 @@ class Body:
         return b"".join(self)
 
 
-def encode(parts: Iterable[tuple[Part, Content]]) -> Body:
+def declared_boundary(content_type: str) -> str | None:
+    """Return the boundary that a ``Content-Type`` names, without its quotes."""
+    found = _BOUNDARY.search(content_type)
+    return None if found is None else found[1] or found[2]
+
+
+def encode(parts: Iterable[tuple[Part, Content]], content_type: str = "") -> Body:
     """Return the body for ``parts``, each with what it carries.
 
-    The boundary is derived from the contents, so equal forms have equal bytes and no payload can
-    be prepared to contain it.
+    The boundary is the one that ``content_type`` names, where it is given. Else it is derived from
+    the contents, so equal forms have equal bytes and no payload can be prepared to contain it.
     """
     prepared = [(_head(part), content) for part, content in parts]
     digest = hashlib.sha256()
     for head, content in prepared:
         digest.update(content.length.to_bytes(8, "big") + head)
         digest.update(content.digest)
-    boundary = BOUNDARY_PREFIX + digest.hexdigest()[:32]
+    boundary = declared_boundary(content_type) or BOUNDARY_PREFIX + digest.hexdigest()[:32]
     delimiter = b"--" + boundary.encode()
     contents: list[Content] = []
     lead = delimiter
@@ -103,7 +111,7 @@ def encode(parts: Iterable[tuple[Part, Content]]) -> Body:
         lead = b"\r\n" + delimiter
     contents.append(Content(lead + b"--\r\n"))
     return Body(
-        f"multipart/form-data; boundary={boundary}",
+        content_type or f"multipart/form-data; boundary={boundary}",
         sum(content.length for content in contents),
         tuple(contents),
     )

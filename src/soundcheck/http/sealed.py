@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from soundcheck.http.envelope import Envelope, NoEnvelope
+from soundcheck.http.multipart import declared_boundary
 
-_BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^\s;,]+))', re.IGNORECASE)
 _LABEL = re.compile(rb'(?<![a-z])(name|filename)="([^"\r\n]*)"', re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -60,10 +60,10 @@ def values_of(body: bytes, content_type: str | None) -> list[Value]:
 
 
 def _form(body: bytes, content_type: str) -> Iterator[Value]:
-    found = _BOUNDARY.search(content_type)
-    if found is None:
+    boundary = declared_boundary(content_type)
+    if boundary is None:
         raise ValueError("a form without a boundary")
-    delimiter = b"--" + (found[1] or found[2]).encode("latin-1")
+    delimiter = b"--" + boundary.encode("latin-1")
     at = body.find(delimiter)
     if at < 0:
         raise ValueError("the boundary does not occur")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from soundcheck.http.exchange import Exchange, Headers, Response
+from soundcheck.http.exchange import Exchange, Headers, Response, SentRequest
 from soundcheck.http.tapped import Hop, Message, Tapped
 
 REDACTED = "[redacted]"
@@ -64,18 +64,6 @@ class Store:
         return clean
 
     def _redacted(self, exchange: Exchange) -> Exchange:
-        request = replace(
-            exchange.request,
-            url=self._text(exchange.request.url),
-            headers=self._headers(exchange.request.headers),
-            parts=tuple(
-                {
-                    key: self._text(value) if isinstance(value, str) else value
-                    for key, value in part.items()
-                }
-                for part in exchange.request.parts
-            ),
-        )
         response = exchange.response and self._response(exchange.response)
         retried = tuple(map(self._response, exchange.retried))
         error = exchange.error and replace(
@@ -83,11 +71,34 @@ class Store:
         )
         return replace(
             exchange,
-            request=request,
+            request=self._request(exchange.request),
             response=response,
             error=error,
             retried=retried,
+            earlier=tuple(
+                replace(
+                    step,
+                    request=self._request(step.request),
+                    response=step.response and self._response(step.response),
+                )
+                for step in exchange.earlier
+            ),
             tapped=exchange.tapped and Tapped(tuple(map(self._hop, exchange.tapped.hops))),
+        )
+
+    def _request(self, request: SentRequest) -> SentRequest:
+        return replace(
+            request,
+            url=self._text(request.url),
+            headers=self._headers(request.headers),
+            parts=tuple(
+                {
+                    key: self._text(value) if isinstance(value, str) else value
+                    for key, value in part.items()
+                }
+                for part in request.parts
+            ),
+            body=self._text(request.body),
         )
 
     def _hop(self, hop: Hop) -> Hop:

@@ -6,7 +6,7 @@ the command names the environment variable and the shell fills it in.
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from soundcheck.report.printable import one_line, printable
@@ -22,24 +22,35 @@ _BY_CURL = frozenset(
     {"accept-encoding", "authorization", "connection", "content-length", "host", "user-agent"}
 )
 _DEFAULTS = frozenset({("accept", "*/*")})
+_USUAL_FORM = re.compile(r"multipart/form-data; boundary=soundcheck-[0-9a-f]+")
 _BODY_LIMIT = 4000  # characters of a content that is no form; a longer one makes no command
 _GLOBS = frozenset("[]{}")
 _PLAIN_FORM_VALUE = re.compile(r"[A-Za-z0-9._/+ -]*")
 
 
-def curl_command(request: Mapping[str, Any], api_key_env: str | None) -> str:
+def curl_command(
+    request: Mapping[str, Any],
+    api_key_env: str | None,
+    earlier: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Return the shell command for the recorded ``request`` of an exchange.
 
-    Several lines joined by backslashes; lines that begin with ``#`` say where the clips come from
-    and what of the request curl cannot repeat. ``api_key_env`` names the variable with the key.
+    The requests ``earlier`` on its connection are sent on the same one first. Several lines joined
+    by backslashes; lines that begin with ``#`` say where the clips come from and what of the
+    request curl cannot repeat. ``api_key_env`` names the variable with the key.
     """
-    arguments, remarks = curl_arguments(request, api_key_env)
-    lines = ["curl " + " ".join(_quoted(word) for word in arguments[:2])]
-    position = 2
-    while position < len(arguments):
-        width = 2 if arguments[position] in _WITH_VALUE else 1
-        lines.append("  " + " ".join(_quoted(word) for word in arguments[position:][:width]))
-        position += width
+    lines: list[str] = []
+    remarks: list[str] = []
+    for one in (*earlier, request):
+        arguments, said = curl_arguments(one, api_key_env)
+        remarks += [remark for remark in said if remark not in remarks]
+        begin = "  --next " if lines else "curl "
+        lines.append(begin + " ".join(_quoted(word) for word in arguments[:2]))
+        position = 2
+        while position < len(arguments):
+            width = 2 if arguments[position] in _WITH_VALUE else 1
+            lines.append("  " + " ".join(_quoted(word) for word in arguments[position:][:width]))
+            position += width
     return "".join(f"# {remark}\n" for remark in remarks) + " \\\n".join(lines)
 
 
@@ -96,6 +107,8 @@ def _header_arguments(
     left_out = _BY_CURL | {"content-type"} if request["parts"] else _BY_CURL
     for name, value in request["headers"]:
         lower = name.lower()
+        if lower == "content-type" and request["parts"] and not _USUAL_FORM.fullmatch(value):
+            remarks.append(f"curl chooses a boundary of its own; it was: {one_line(value)}")
         if lower == "authorization" and api_key_env and _VARIABLE.fullmatch(api_key_env):
             arguments += ["--header", f"Authorization: Bearer ${api_key_env}"]
         elif lower in left_out or (lower, value) in _DEFAULTS:

@@ -27,6 +27,7 @@ from soundcheck.report.wording import duration, plural, size
 BODY_SHOWN = 2000  # characters of a response body
 _GIST_SHOWN = 120  # characters of what tells one form from another
 _INTERIM_SHOWN = 8
+_STEPS_SHOWN = 8
 _INTERIM = {100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints"}
 _SERVER_ERROR = 500
 _OBSERVED = {"TLS": "TLS of", "TAP": "all that the tap saw"}
@@ -41,6 +42,8 @@ class Evidence:
     ``content`` and ``content_note`` are the same of a request's content that is no form.
     ``trouble`` names what no single rule is about: an answer of 500 or more, or a connection that
     failed. ``inspection`` are the facts of a TLS inspection. ``curl`` is empty without a request.
+    ``sender`` says how the request was sent, where that is not usual, and ``earlier`` are the
+    requests before it on its connection, a line each, with their answers.
     """
 
     digest: str
@@ -65,6 +68,8 @@ class Evidence:
     inspection: tuple[tuple[str, str], ...] = ()
     trouble: str = ""
     curl: str = ""
+    sender: str = ""
+    earlier: tuple[str, ...] = ()
 
 
 def load_evidence(folder: Path, digest: str, target: Target) -> Evidence:
@@ -100,6 +105,9 @@ def _evidence(exchange: Mapping[str, Any], digest: str, file: str, target: Targe
         trouble = one_line(status, 80) if response["status"] >= _SERVER_ERROR else ""
         if kind.partition(";")[0].strip().lower() == "text/event-stream":
             frames = split_frames(_bytes(response["body"]), response["chunks"])
+    steps = exchange.get("earlier") or ()
+    if response is None and error is None and steps:
+        status = answer = "not sent: the answer before it ended the connection"
     if error is not None:
         problem = f"{error['kind']}: {error['message']}"
         status = f"{status}; {problem}"
@@ -128,8 +136,19 @@ def _evidence(exchange: Mapping[str, Any], digest: str, file: str, target: Targe
         frames=frames,
         hops=_hops(exchange),
         trouble=trouble,
-        curl=curl_command(request, target.api_key_env),
+        curl=curl_command(request, target.api_key_env, [step["request"] for step in steps]),
+        sender=one_line(str(request.get("sender") or ""), VALUE_SHOWN),
+        earlier=tuple(_step(step, target.model) for step in steps[:_STEPS_SHOWN]),
     )
+
+
+def _step(step: Mapping[str, Any], model: str) -> str:
+    """Return an earlier request on the connection and its answer, in a line."""
+    request, response = step["request"], step["response"]
+    asked = f"{request['method']} {urlsplit(request['url']).path}"
+    told = _gist(request["parts"], model) or str(request.get("body") or "")
+    answer = f"{response['status']} {response['reason']}".strip() if response else "no answer"
+    return one_line(f"{' '.join(filter(None, (asked, told)))} → {answer}", VALUE_SHOWN)
 
 
 def _observed(exchange: Mapping[str, Any], digest: str, file: str) -> Evidence:
