@@ -142,7 +142,7 @@ def check(
             "--tap, --upstream and --tls-roots are for a deployment of yours: give its URL. The "
             "bundled one has a tap by itself"
         )
-    from soundcheck.http.client import is_loopback
+    from soundcheck.http.access import is_loopback
 
     if tap and ":" in tap and not allow_remote and not is_loopback(f"http://{tap}"):
         raise SoundcheckError(

@@ -13,6 +13,7 @@ from soundcheck.contract.canary import Canaries, Canary, spoken
 from soundcheck.contract.hops import is_upload
 from soundcheck.contract.probe import TLS, Probe
 from soundcheck.contract.verdict import Untestable
+from soundcheck.http.access import DIRECT, Access
 from soundcheck.http.client import Client
 from soundcheck.http.exchange import Exchange, Response, SentRequest, Timing
 from soundcheck.http.inspect import inspect
@@ -55,7 +56,7 @@ class Line:
 
     ``client`` asks the proxy; ``tap`` stands behind it (``None``: none does, and nothing of the
     wire is ever sent); ``endpoint`` is the URL or HOST:PORT whose TLS is inspected, by the
-    certificates of ``roots`` (``None``: the system's).
+    certificates of ``roots`` (``None``: the system's) and by way of ``access``.
     """
 
     def __init__(
@@ -65,12 +66,14 @@ class Line:
         tap: Tap | None = None,
         endpoint: str = "",
         roots: Path | None = None,
+        access: Access = DIRECT,
     ) -> None:
         self._client = client
         self.canaries = canaries
         self._tap = tap
         self._endpoint = endpoint
         self._roots = roots
+        self._access = access
         self._unanswered = 0
         self._closed = threading.Event()
 
@@ -142,7 +145,7 @@ class Line:
             error=None,
         )
         if probe.method == TLS:
-            seen = inspect(self._endpoint, roots=self._roots, timeout=timeout)
+            seen = inspect(self._endpoint, roots=self._roots, timeout=timeout, access=self._access)
             found = replace(found, inspection=seen)
         elif self._tap is not None:
             found = replace(found, tapped=self._tap.everything())

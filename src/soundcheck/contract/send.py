@@ -15,20 +15,19 @@ from soundcheck.contract.answer import Answer
 from soundcheck.contract.canary import CANARY_CLIP
 from soundcheck.contract.heartbeat import Heartbeat
 from soundcheck.contract.line import Line
+from soundcheck.contract.plan import cost_of
 from soundcheck.contract.probe import Lane, Probe, Wire
+from soundcheck.contract.traffic import FREE, Held, Manners, Traffic, retry_after
 from soundcheck.contract.uploaded import description, uploaded
 from soundcheck.contract.verdict import Untestable
-from soundcheck.http.client import Client, uses_proxy
-from soundcheck.http.exchange import Exchange, Headers, Response
+from soundcheck.http.client import Client
+from soundcheck.http.exchange import Exchange, Headers
 from soundcheck.http.multipart import Body, Content, Field, Part, encode
 from soundcheck.http.raw import Framing, Message
 from soundcheck.http.store import Store
 
 ATTEMPTS = 3
 """How often a request is sent at most: faults of the way are tried again, verdicts never."""
-
-LONGEST_WAIT = 30.0
-"""Seconds that a deployment's Retry-After is honoured up to."""
 
 _FRAMINGS = {Wire.EXPECT: Framing.EXPECT, Wire.CHUNKED: Framing.CHUNKED}
 
@@ -38,7 +37,7 @@ class Sender:
 
     A probe that the run folder already holds is read from there, so processes that share a
     folder send each probe once between them; ``locks`` is the folder of their locks. ``line`` is
-    the way of the probes of the wire, where there is one.
+    the way of the probes of the wire, where there is one; ``manners`` bound what is sent.
     """
 
     def __init__(
@@ -49,6 +48,7 @@ class Sender:
         locks: Path,
         jobs: int = 4,
         line: Line | None = None,
+        manners: Manners = FREE,
     ) -> None:
         self._client = client
         self._store = store
@@ -57,12 +57,23 @@ class Sender:
         self._jobs = jobs
         self._line = line
         self._stopped = threading.Event()
+        self._traffic = Traffic(locks, manners, self._stopped.wait)
         self._heart = Heartbeat(self._send, self._stopped.wait, locks / "stopped")
 
     @property
     def silence(self) -> str:
         """Return what the deployment stopped answering after, ``""`` while it answers."""
         return self._heart.stopped_after
+
+    @property
+    def held(self) -> str:
+        """Return why the rest was not sent, ``""`` while it is: a cap, or a pause asked for."""
+        return self._traffic.held
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what a report has to tell of the sending."""
+        return tuple(filter(None, (self.silence, *self._traffic.notes)))
 
     def examined(self, model: str) -> None:
         """Take the model under test: heartbeats ask it."""
@@ -127,7 +138,10 @@ class Sender:
             exchange = None if self._stopped.is_set() else self._send(probe, timeout)
             if exchange is None or self._stopped.is_set():  # cut off by us: no evidence
                 raise Untestable("the run was interrupted before it was answered")
-            self._heart.after(probe, exchange)
+            with suppress(
+                Held
+            ):  # a heartbeat that may not be sent: this answer stands all the same
+                self._heart.after(probe, exchange)
             return exchange
 
     @contextmanager
@@ -145,20 +159,19 @@ class Sender:
         limit = min(timeout or self._client.timeout, probe.patience or self._client.timeout)
         if self._line is not None and not probe.is_request:
             return self._kept(self._line.look(probe, limit))
-        # The raw sender knows no proxies. An ordinary client only says that it expects leave.
-        proxied = uses_proxy(self._client.base_url)
-        if proxied and probe.before:
+        # What a proxy writes anew says nothing of the way onto the wire beyond it.
+        relayed = not self._client.raw.arrives
+        if relayed and probe.before:
             raise Untestable("an HTTP proxy stands between: the connection beyond it is its own")
         body, headers, parts = self._body(probe)
         if self._line is not None and probe.lane is Lane.WIRE:
+            self._traffic.take(cost_of([probe], self._price))
             # An attack is carried out once, beside its twin: what comes of it is the evidence.
             return self._kept(self._line.send(probe, headers, body, parts, limit))
-        if proxied and probe.wire is Wire.EXPECT:
+        if relayed and probe.wire is Wire.EXPECT:
             headers = (*headers, ("Expect", "100-continue"))
-        # What a large or hostile request did to a connection is evidence, not a fault of the way.
-        patient = probe.lane in (Lane.PREFLIGHT, Lane.SHARED)
-        retried: tuple[Response, ...] = ()
-        for attempt in range(1, ATTEMPTS + 1):
+
+        def once() -> Exchange:
             known: dict[str, Any] = {
                 "digest": probe.digest,
                 "lane": probe.lane.value,
@@ -166,26 +179,51 @@ class Sender:
             }
             if probe.before:
                 steps = [self._message(step) for step in (*probe.before, probe)]
-                exchange = self._client.raw.in_turn(steps, **known)
-            elif probe.wire is not Wire.ORDINARY and not proxied:
+                return self._client.raw.in_turn(steps, **known)
+            if probe.wire is not Wire.ORDINARY and not relayed:
                 framing = _FRAMINGS[probe.wire]
-                exchange = self._client.raw.send(self._message(probe), framing, **known)
-            else:
-                exchange = self._client.send(
-                    probe.method,
-                    probe.path,
-                    headers=headers,
-                    body=body,
-                    parts=parts,
-                    chunked=probe.wire is Wire.CHUNKED,
-                    **known,
-                )
-            pause = _pause_before_retry(exchange, attempt, resets=patient)
-            if pause is None or attempt == ATTEMPTS or self._stopped.wait(pause):
+                return self._client.raw.send(self._message(probe), framing, **known)
+            return self._client.send(
+                probe.method,
+                probe.path,
+                headers=headers,
+                body=body,
+                parts=parts,
+                chunked=probe.wire is Wire.CHUNKED,
+                **known,
+            )
+
+        return self._kept(self._with_patience(probe, once))
+
+    def _with_patience(self, probe: Probe, once: Callable[[], Exchange]) -> Exchange:
+        """Send ``probe`` by ``once``, again where it was put off or the way was at fault.
+
+        Raises ``Untestable`` where it may not be sent, or the run ends.
+        """
+        # What a large or hostile request did to a connection is evidence, not a fault of the way.
+        patient = probe.lane in (Lane.PREFLIGHT, Lane.SHARED)
+        cost = cost_of([probe], self._price)
+        self._traffic.take(cost)
+        exchange = once()
+        while True:
+            pause = _pause_before_retry(exchange, exchange.attempts, resets=patient)
+            if pause is not None and exchange.error is None:
+                self._traffic.pause(pause)  # all lanes keep to it
+                pause = 0.0
+            if pause is None or exchange.attempts == ATTEMPTS or self._stopped.wait(pause):
                 break
-            if exchange.error is None and exchange.response is not None:
-                retried += (exchange.response,)
-        return self._kept(replace(exchange, attempts=attempt, retried=retried))
+            try:
+                self._traffic.take(cost)
+            except Held:  # the answers so far are evidence
+                break
+            answered = exchange.response if exchange.error is None else None
+            exchange = replace(
+                once(),
+                attempts=exchange.attempts + 1,
+                retried=(*exchange.retried, *filter(None, [answered])),
+            )
+        self._traffic.answered(exchange.response.status if exchange.response else None)
+        return exchange
 
     def _kept(self, exchange: Exchange) -> Exchange:
         """Return ``exchange`` as stored; one that was cut off by us is no evidence."""
@@ -216,6 +254,12 @@ class Sender:
             return replace(part, value=canaries.resolve(part.value))
         return replace(part, filename=part.filename and canaries.resolve_name(part.filename))
 
+    def _price(self, name: str) -> tuple[float, int]:
+        """Return the seconds and bytes of a clip."""
+        own = self._line is not None and name == CANARY_CLIP
+        clip = self._line.canaries.clip if own and self._line else self._library.clip(name)
+        return clip.duration, clip.size
+
     def _content(self, part: Part) -> tuple[Content, dict[str, Any]]:
         if isinstance(part, Field):
             return Content(part.value.encode()), {"name": part.name, "value": part.value}
@@ -230,15 +274,15 @@ def _pause_before_retry(exchange: Exchange, attempt: int, *, resets: bool) -> fl
 
     A reset connection is tried again where ``resets`` says so, and so are 429 (the one refusal
     that OpenAI's document lists) and 503, after the time that Retry-After names (RFC 9110,
-    section 10.2.3).
+    section 10.2.3): a number of seconds, or a date.
     """
     if exchange.error is not None:
         return 0.1 * attempt if resets and exchange.error.kind == "reset" else None
     if exchange.response is None or exchange.response.status not in (429, 503):
         return None
-    named = dict(exchange.response.headers).get("retry-after", "")
-    if named.isascii() and named.isdigit():
-        return min(float(named[:6]), LONGEST_WAIT)
+    named = retry_after(exchange.response)
+    if named is not None:
+        return named
     return float(attempt) if exchange.response.status == 429 else None
 
 

@@ -14,8 +14,12 @@ class Source(Protocol):
     """Gives the answers to probes."""
 
     @property
-    def silence(self) -> str:
-        """What the deployment stopped answering after, ``""`` while it answers."""
+    def notes(self) -> tuple[str, ...]:
+        """What a report has to tell of the sending."""
+
+    @property
+    def held(self) -> str:
+        """Why the rest was not sent, ``""`` while it is: a cap, or a pause asked for."""
 
     def examined(self, model: str) -> None:
         """Take the model under test, once it is known."""
@@ -39,7 +43,8 @@ class Source(Protocol):
 class Recording:
     """The exchanges of a run folder, judged again; nothing is sent."""
 
-    silence = ""
+    notes: tuple[str, ...] = ()
+    held = ""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -1,44 +1,98 @@
 """The target: where the deployment is and how to reach it."""
 
+import base64
 import os
-from dataclasses import dataclass
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.request import getproxies
 
 import httpx
 
 from soundcheck.errors import SoundcheckError
+from soundcheck.http.access import Access
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A value that stands in the environment variable ``name``, and is a secret."""
+
+    name: str
+
+    def read(self) -> str:
+        """Return the value; raises :class:`SoundcheckError` where none is set."""
+        if not self.name.isidentifier():
+            raise SoundcheckError(
+                f"{self.name[:3]}… is no name of an environment variable: name the variable, never "
+                "give the secret itself"
+            )
+        value = os.environ.get(self.name)
+        if not value:
+            raise SoundcheckError(f"the environment variable {self.name} is not set")
+        return value
+
+
+Value: TypeAlias = str | Variable
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What a target says of the way to it, beside its URL, key and roots.
+
+    ``name`` is what the target is called; ``headers`` and ``query`` go with every request;
+    ``client_cert`` and ``client_key`` (PEM) are shown to servers that ask for them; ``proxy`` is an
+    HTTP proxy's URL, ``""`` for that of the environment.
+    """
+
+    name: str | None = None
+    headers: tuple[tuple[str, Value], ...] = ()
+    query: tuple[tuple[str, Value], ...] = ()
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    proxy: Value = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """One deployment: its base URL (normally ending in ``/v1``), and the key's variable.
 
-    ``timeout`` is the limit in seconds on each exchange. Raises :class:`SoundcheckError` for a URL
-    or key that no request could be sent with, before anything is done; the message never holds
-    the key.
+    ``timeout`` is the limit in seconds on each exchange; ``roots`` (PEM) are trusted beside the
+    system's. Raises :class:`SoundcheckError` for a URL, key or certificate that no request could
+    be sent with, before anything is done; the message never holds a secret.
     """
 
     base_url: str
     model: str | None = None
     api_key_env: str | None = None
     timeout: float = 120.0
+    roots: Path | None = None
+    way: Way = field(default_factory=Way)
 
     def __post_init__(self) -> None:
         """Refuse what no request could be sent to, or what would put a secret into reports."""
         self._check_url()
-        if self.api_key_env is None:
-            return
-        if not self.api_key_env.isidentifier():
+        for name, value in self.headers:
+            if not _HEADER_NAME.fullmatch(name):
+                raise SoundcheckError(f"{name!r} cannot be the name of a header")
+            if not all(" " <= one <= "~" for one in value) or value != value.strip():
+                raise SoundcheckError(
+                    f"the value of the header {name} holds a line end or another character that no "
+                    "header can carry"
+                )
+        self._check_proxy()
+        try:
+            self.access.tls("https://localhost")
+        except (OSError, ssl.SSLError) as error:
+            told = isinstance(error, ssl.SSLError) and "no PEM, or the key is another's"
             raise SoundcheckError(
-                "--api-key-env takes the name of an environment variable, never the key itself"
-            )
-        key = os.environ.get(self.api_key_env)
-        if not key:
-            raise SoundcheckError(f"the environment variable {self.api_key_env} is not set")
-        if not all("!" <= character <= "~" for character in key):
-            raise SoundcheckError(
-                f"the key in {self.api_key_env} holds a space, a line end or another character "
-                "that no header can carry; was it read from a file with a line end?"
-            )
+                f"the certificates of the target cannot be used: {told or error}"
+            ) from None
 
     def _check_url(self) -> None:
         try:
@@ -56,14 +110,80 @@ class Target:
                 "and name it with --api-key-env"
             )
         if url.query or url.fragment:
-            raise SoundcheckError("give the base URL without a query (?…) or fragment (#…)")
+            raise SoundcheckError(
+                "give the base URL without a query (?…) or fragment (#…): what every request needs "
+                "in its query (Azure's api-version) stands in soundcheck.toml as query = { … }"
+            )
+
+    def _check_proxy(self) -> None:
+        proxy = self.access.proxy
+        if not proxy:
+            return
+        try:
+            url = httpx.URL(proxy)
+            usable = url.scheme == "http" and bool(url.host) and url.path in ("", "/")
+        except (httpx.InvalidURL, ValueError):
+            usable = False
+        if not usable:
+            raise SoundcheckError("the proxy must be an HTTP proxy's URL, as http://HOST:PORT")
 
     @property
     def key(self) -> str | None:
         """Return the key from the environment, never stored."""
-        return os.environ[self.api_key_env] if self.api_key_env else None
+        if self.api_key_env is None:
+            return None
+        if not self.api_key_env.isidentifier():
+            raise SoundcheckError(
+                "--api-key-env takes the name of an environment variable, never the key itself"
+            )
+        key = Variable(self.api_key_env).read()
+        if not all("!" <= character <= "~" for character in key):
+            raise SoundcheckError(
+                f"the key in {self.api_key_env} holds a space, a line end or another character "
+                "that no header can carry; was it read from a file with a line end?"
+            )
+        return key
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Return the headers that go with every request."""
-        return (("Authorization", f"Bearer {self.key}"),) if self.key else ()
+        own = ((("Authorization", f"Bearer {self.key}"),)) if self.key else ()
+        return own + tuple((name, _read(value)) for name, value in self.way.headers)
+
+    @property
+    def access(self) -> Access:
+        """Return the way to the deployment beside its URL and headers."""
+        return Access(
+            query=tuple((name, _read(value)) for name, value in self.way.query),
+            roots=self.roots,
+            certificate=self.way.client_cert,
+            key=self.way.client_key,
+            proxy=_read(self.way.proxy),
+        )
+
+    @property
+    def secret_headers(self) -> frozenset[str]:
+        """Return the names, in lower case, of the headers whose values are secrets."""
+        return frozenset(n.lower() for n, value in self.way.headers if isinstance(value, Variable))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must never be written, in every form in which it may come along."""
+        return tuple(dict.fromkeys(filter(None, self._secrets())))
+
+    def _secrets(self) -> Iterator[str]:
+        yield self.key or ""
+        for _, value in (*self.way.headers, *self.way.query):
+            if isinstance(value, Variable):
+                secret = value.read()
+                yield from (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
+        for proxy in (_read(self.way.proxy), *getproxies().values()):
+            login = urlsplit(proxy).netloc.rpartition("@")[0]
+            if login:
+                password = login.partition(":")[2]
+                basic = base64.b64encode(unquote(login).encode()).decode()
+                yield from (login, unquote(login), password, unquote(password), basic)
+
+
+def _read(value: Value) -> str:
+    return value.read() if isinstance(value, Variable) else value

@@ -7,14 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from soundcheck import __version__
+from soundcheck.http.access import DIRECT, Access, is_loopback
 from soundcheck.http.exchange import (
     ErrorKind,
     Exchange,
@@ -36,8 +35,8 @@ LARGE = 2**20
 class Client:
     """A sender bound to one target; safe to use from several threads.
 
-    ``headers`` go with every request; ``timeout`` is the limit in seconds on a whole exchange.
-    Certificates of ``roots`` (PEM) are trusted beside the system's.
+    ``headers`` go with every request; ``timeout`` is the limit in seconds on a whole exchange;
+    ``access`` tells by which way, and with which certificates, the target is reached.
     """
 
     def __init__(
@@ -46,7 +45,7 @@ class Client:
         *,
         headers: Sequence[tuple[str, str]] = (),
         timeout: float = 120.0,
-        roots: Path | None = None,
+        access: Access = DIRECT,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
@@ -57,12 +56,13 @@ class Client:
             ("Accept-Encoding", "identity"),
             *headers,
         ]
-        self._tls = _trusted(self.base_url, roots)
+        self.access = access
+        self._tls = access.tls(self.base_url)
         self._lock = threading.Lock()
         self._lines: list[_Line] = []
         self._own = threading.local()
         self._closed = False
-        self.raw = RawSender(self.base_url, self._headers, self._tls, lambda: self._closed)
+        self.raw = RawSender(self.base_url, self._headers, self._tls, lambda: self._closed, access)
 
     def __enter__(self) -> Self:
         """Return the client, to be closed at the end of the block."""
@@ -88,7 +88,7 @@ class Client:
         """Return this thread's own line, so that an exchange can be ended without the others."""
         line: _Line | None = getattr(self._own, "line", None)
         if line is None:
-            line = self._own.line = _Line(self.base_url, self._headers, self._tls)
+            line = self._own.line = _Line(self.base_url, self._headers, self._tls, self.access)
             with self._lock:
                 self._lines.append(line)
                 if self._closed:
@@ -127,7 +127,7 @@ class Client:
             content = body.read() if isinstance(body, Body) else body
             length = len(content)
         request = line.http.build_request(
-            method, self.base_url + path, headers=list(headers), content=content
+            method, self.access.url(self.base_url, path), headers=list(headers), content=content
         )
         recording = _Recording(time.perf_counter, limit, patience, line)
         error = recording.fill(request)
@@ -169,8 +169,11 @@ class _Counted:
 class _Line:
     """One thread's connection to the target, which another thread can cut."""
 
-    def __init__(self, base_url: str, headers: list[tuple[str, str]], tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, base_url: str, headers: list[tuple[str, str]], tls: ssl.SSLContext, access: Access
+    ) -> None:
         self.http = httpx.Client(
+            proxy=access.proxy or None,
             headers=headers,
             verify=tls,
             limits=httpx.Limits(max_connections=1, keepalive_expiry=2.0),
@@ -205,29 +208,6 @@ class _Line:
 def _shut(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-
-
-def _trusted(base_url: str, roots: Path | None) -> ssl.SSLContext:
-    """Return TLS settings for ``base_url``, which read the system's roots only if it needs them."""
-    if httpx.URL(base_url).scheme != "https":
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # was it used, it would trust nobody
-    tls = httpx.create_ssl_context()
-    if roots is not None:
-        tls.load_verify_locations(roots)
-    return tls
-
-
-def uses_proxy(base_url: str) -> bool:
-    """Tell whether the environment names a proxy for ``base_url``, as httpx would use it."""
-    url = httpx.URL(base_url)
-    named = url.scheme in getproxies() or "all" in getproxies()
-    return named and not is_loopback(base_url) and not proxy_bypass(url.host)
-
-
-def is_loopback(base_url: str) -> bool:
-    """Tell whether ``base_url`` is on this machine, as far as its name says."""
-    host = httpx.URL(base_url).host
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 class _Recording:
@@ -329,6 +309,8 @@ def _transport_error(error: httpx.HTTPError | httpx.StreamError, limit: float) -
     if isinstance(error, httpx.TimeoutException):
         kind = "timeout"
         text = f"no answer in {limit:g} s"
+    elif isinstance(error, httpx.ProxyError):
+        kind, text = "refused", f"the proxy answers: {text}"
     elif isinstance(error, httpx.ConnectError):
         kind = "tls" if "SSL" in text or "certificate" in text.lower() else "refused"
     elif isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in text:

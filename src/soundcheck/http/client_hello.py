@@ -14,6 +14,7 @@ from hashlib import sha256
 from ipaddress import ip_address
 from typing import Literal, Self, TypeAlias
 
+from soundcheck.http.access import Dial
 from soundcheck.http.tls_names import (
     CURVES_OF_TLS12,
     GROUPS_OF_TLS13,
@@ -211,16 +212,21 @@ class FirstFlight:
         return self.kind in (Kind.ALERT, Kind.CLOSED, Kind.RESET)
 
 
-def say_hello(address: tuple[str, int], hello: ClientHello, timeout: float) -> FirstFlight:
+def say_hello(
+    address: tuple[str, int],
+    hello: ClientHello,
+    timeout: float,
+    dial: Dial = socket.create_connection,
+) -> FirstFlight:
     """Send ``hello`` to ``address`` and return the first flight of the answer.
 
-    Makes one connection, which takes at most ``timeout`` seconds in all and ``MOST`` bytes. Raises
-    nothing: what went wrong is in the answer.
+    Makes one connection by ``dial``, which takes at most ``timeout`` seconds in all and ``MOST``
+    bytes. Raises nothing: what went wrong is in the answer.
     """
     end = time.monotonic() + timeout
     reading = Reading()
     try:
-        connection = socket.create_connection(address, timeout)
+        connection = dial(address, timeout)
     except (OSError, UnicodeError) as error:
         return FirstFlight(Kind.UNREACHABLE, problem=str(error))
     with connection:

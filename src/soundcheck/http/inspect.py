@@ -5,7 +5,6 @@ end after the first flight (``http/client_hello.py``). No key and no other secre
 """
 
 import re
-import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
+from socket import socket
 
 import httpx
 from cryptography import x509
@@ -21,6 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from soundcheck import __version__
+from soundcheck.http.access import DIRECT, Access
 from soundcheck.http.client_hello import DEFLATE, ClientHello, FirstFlight, Kind, say_hello
 from soundcheck.http.inspection import Certificate, Inspection, PlainAnswer, VersionSeen
 from soundcheck.http.tls_names import (
@@ -78,13 +79,15 @@ def inspect(
     roots: Path | None = None,
     server_name: str | None = None,
     timeout: float = PATIENCE,
+    access: Access = DIRECT,
 ) -> Inspection:
     """Return what the TLS of an endpoint shows: a URL, or ``HOST:PORT`` where TLS is meant.
 
     ``roots`` is a PEM file that takes the place of the usual roots; ``server_name`` is asked for,
     and expected in the certificate, in the place of the host; ``timeout`` (seconds) bounds each
-    connection, as does ``PATIENCE``. A plain-HTTP URL is not connected to at all. What cannot be
-    reached or understood is told in the result; nothing is raised.
+    connection, as does ``PATIENCE``; ``access`` tells of a proxy on the way and a certificate
+    to show. A plain-HTTP URL is not connected to at all. What cannot be reached or understood is
+    told in the result; nothing is raised.
     """
     at = datetime.now(UTC).isoformat(timespec="seconds")
     try:
@@ -106,7 +109,11 @@ def inspect(
     if scheme == "http":
         return nothing
     visit = _Visit(
-        replace(nothing, server_name=server_name or url.host), path, roots, min(timeout, PATIENCE)
+        replace(nothing, server_name=server_name or url.host),
+        path,
+        roots,
+        min(timeout, PATIENCE),
+        access,
     )
     seen = visit.seen()
     return replace(seen, connections=visit.connections, problem=seen.problem or visit.problem)
@@ -161,12 +168,17 @@ class _Greeted:
 class _Visit:
     """The connections to one endpoint, counted."""
 
-    def __init__(self, nothing: Inspection, path: str, roots: Path | None, timeout: float) -> None:
+    def __init__(
+        self, nothing: Inspection, path: str, roots: Path | None, timeout: float, access: Access
+    ) -> None:
         self._nothing = nothing
         self._address = nothing.host, nothing.port
         self._path = path
         self._roots = roots
         self._timeout = timeout
+        self._access = access
+        host = f"[{nothing.host}]" if ":" in nothing.host else nothing.host
+        self._dial = access.dial(f"https://{host}:{nothing.port}")
         self._silent = 0
         self.connections = 0
         self.problem = ""
@@ -332,7 +344,7 @@ class _Visit:
         if not self._may_connect():
             return FirstFlight(Kind.SILENT)
         named_hello = replace(hello, server_name=self._nothing.server_name)
-        flight = say_hello(self._address, named_hello, self._timeout)
+        flight = say_hello(self._address, named_hello, self._timeout, self._dial)
         if flight.kind in (Kind.SILENT, Kind.UNREACHABLE):
             self._silent += 1
         return flight
@@ -354,6 +366,7 @@ class _Visit:
         context.verify_mode = ssl.CERT_NONE
         context.set_alpn_protocols(["http/1.1"])
         try:
+            self._access.show_certificate(context)
             with self._secured(context) as secured:
                 suite = secured.cipher()
                 leaf = secured.getpeercert(binary_form=True)
@@ -400,7 +413,7 @@ class _Visit:
     @contextmanager
     def _secured(self, context: ssl.SSLContext) -> Iterator[ssl.SSLSocket]:
         with (
-            socket.create_connection(self._address, self._timeout) as connection,
+            self._dial(self._address, self._timeout) as connection,
             context.wrap_socket(connection, server_hostname=self._nothing.server_name) as secured,
         ):
             yield secured
@@ -410,7 +423,7 @@ class _Visit:
         if not self._may_connect():
             return None
         try:
-            connection = socket.create_connection((self._nothing.host, port), self._timeout)
+            connection = self._dial((self._nothing.host, port), self._timeout)
         except (OSError, ValueError):
             return PlainAnswer(port, "refused")
         with connection:
@@ -496,7 +509,7 @@ def _tolerant(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
-def _head(connection: socket.socket, timeout: float) -> bytes:
+def _head(connection: socket, timeout: float) -> bytes:
     """Return what arrives up to the end of an HTTP head, in ``timeout`` seconds at most."""
     end = time.monotonic() + timeout
     head = b""

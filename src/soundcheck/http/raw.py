@@ -19,6 +19,7 @@ from typing import Any
 import h11
 import httpx
 
+from soundcheck.http.access import DIRECT, Access
 from soundcheck.http.exchange import (
     Exchange,
     Headers,
@@ -90,6 +91,12 @@ class RawSender:
     headers: Sequence[tuple[str, str]]
     tls: ssl.SSLContext
     cancelled: Callable[[], bool]
+    access: Access = DIRECT
+
+    @property
+    def arrives(self) -> bool:
+        """Tell whether what is sent arrives as it was sent; else only an ordinary client can."""
+        return self.access.tunnels(self.base_url)
 
     def send(
         self, message: Message, framing: Framing, *, digest: str, lane: str, timeout: float
@@ -144,7 +151,7 @@ class RawSender:
         requests = [
             SentRequest(
                 method=message.method,
-                url=self.base_url + message.path,
+                url=self.access.url(self.base_url, message.path),
                 headers=tuple((name.lower(), value) for name, value in headers),
                 parts=message.parts,
                 body_bytes=message.length,
@@ -193,7 +200,7 @@ class RawSender:
     ) -> None:
         early = b""
         for message, headers, talk in zip(messages, named, talks, strict=True):
-            target = httpx.URL(self.base_url + message.path).raw_path
+            target = httpx.URL(self.access.url(self.base_url, message.path)).raw_path
             request = h11.Request(method=message.method, target=target, headers=headers)
             talk.hold(connection, request, message, framing, early)
             if talk.closes:
@@ -202,7 +209,7 @@ class RawSender:
 
     def _connect(self, url: httpx.URL) -> socket.socket:
         port = url.port or (443 if url.scheme == "https" else 80)
-        connection = socket.create_connection((url.host, port), CONNECT_TIMEOUT)
+        connection = self.access.dial(self.base_url)((url.host, port), CONNECT_TIMEOUT)
         if url.scheme == "https":
             connection = self.tls.wrap_socket(connection, server_hostname=url.host)
         connection.setblocking(False)

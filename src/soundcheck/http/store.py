@@ -25,13 +25,19 @@ SECRET_HEADERS = frozenset(
 class Store:
     """Exchanges in a folder, one JSON file per digest; ``secrets`` never get into it.
 
-    Headers that carry credentials are always redacted. A secret is taken out of everything else
+    Headers that carry credentials are always redacted, and so are ``secret_headers`` (names in
+    lower case). A secret is taken out of everything else
     too, unless it is shorter than ``SHORTEST_SECRET``: such keys are placeholders of local servers.
     """
 
-    def __init__(self, folder: Path, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, secrets: Iterable[str] = (), secret_headers: Iterable[str] = ()
+    ) -> None:
         self.folder = folder
-        self._secrets = tuple(one for one in secrets if len(one) >= SHORTEST_SECRET)
+        # The longest first: one may be a part of another.
+        long = [one for one in secrets if len(one) >= SHORTEST_SECRET]
+        self._secrets = tuple(sorted(long, key=len, reverse=True))
+        self._secret_headers = SECRET_HEADERS | set(secret_headers)
         # The cases of one requirement read the same exchanges, one case after the other.
         self._read = lru_cache(RECENT)(self._parsed)
 
@@ -124,7 +130,7 @@ class Store:
 
     def _headers(self, headers: Headers) -> Headers:
         return tuple(
-            (name, REDACTED if name.lower() in SECRET_HEADERS else self._text(value))
+            (name, REDACTED if name.lower() in self._secret_headers else self._text(value))
             for name, value in headers
         )
 

@@ -2,10 +2,12 @@
 
 import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from soundcheck.contract.profile import Profile, load_profile
+from soundcheck.contract.target import Way
+from soundcheck.contract.traffic import FREE, Manners
 from soundcheck.errors import SoundcheckError
 
 PROFILE = "openai"
@@ -22,7 +24,8 @@ class Options:
     whose recorded exchanges are judged in the place of the deployment at ``base_url``; ``claims``
     is the profile that this run recorded, where nobody asked for another. ``tap`` (HOST:PORT) is
     where a tap listens, ``upstream`` the API that the proxy under test talks to, ``tap_wait`` the
-    seconds until it must have reached the tap; ``tls_roots`` holds more certificates to trust.
+    seconds until it must have reached the tap; ``tls_roots`` holds more certificates to trust;
+    ``way`` and ``manners`` are how the deployment is reached and asked.
     """
 
     base_url: str = ""
@@ -41,6 +44,8 @@ class Options:
     tls_roots: Path | None = None
     reference: bool = False
     replay: Path | None = None
+    way: Way = field(default_factory=Way)
+    manners: Manners = FREE
     claims: Profile | None = None
 
     def __post_init__(self) -> None:

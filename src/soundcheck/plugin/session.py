@@ -34,7 +34,7 @@ from soundcheck.contract.profile import Profile
 from soundcheck.contract.requirement import requirement_of
 from soundcheck.contract.send import Sender
 from soundcheck.contract.source import Recording, Source
-from soundcheck.contract.target import Target
+from soundcheck.contract.target import Target, Way
 from soundcheck.contract.verdict import Untestable, Verdict
 from soundcheck.errors import SoundcheckError
 from soundcheck.http.client import Client
@@ -45,7 +45,7 @@ from soundcheck.plugin.judgement import judge, result_of
 from soundcheck.plugin.observer import Aloud, Observer, Silent
 from soundcheck.plugin.options import EFFORT, Options
 from soundcheck.plugin.record import Facts, told, write_run
-from soundcheck.plugin.tapping import Arrangement, Way, open_way
+from soundcheck.plugin.tapping import Arrangement, Passage, open_way
 from soundcheck.report.run import EXCHANGES, Encryption, Result, Run
 
 ENTRY = pytest.StashKey[Entry]()
@@ -87,12 +87,14 @@ class Session:
             options.model,
             None if options.replay else options.api_key_env,
             timeout=options.timeout,
+            roots=options.tls_roots,
+            way=Way() if options.replay else options.way,
         )
         self._effort = options.effort or EFFORT
         self._selection = Selection(options.only, options.without, self._effort)
         self._library = Library()
-        self._store = Store(out / EXCHANGES, [self._target.key or ""])
-        self._way: Way | None = None
+        self._store = Store(out / EXCHANGES, self._target.secrets, self._target.secret_headers)
+        self._way: Passage | None = None
         self._source: Source = Recording(self._store)
         self.planned = Cost()
         self._results: dict[str, Result] = {}
@@ -132,10 +134,18 @@ class Session:
             self._target.base_url,
             headers=self._target.headers,
             timeout=self._options.timeout,
-            roots=self._options.tls_roots,
+            access=self._target.access,
         )
         locks = self.out / folder.LOCKS
-        return Sender(client, self._store, self._library, locks, self._options.jobs, line)
+        return Sender(
+            client,
+            self._store,
+            self._library,
+            locks,
+            self._options.jobs,
+            line,
+            self._options.manners,
+        )
 
     def _encrypted(self, arrangement: Arrangement | None) -> Deployment:
         """Return the deployment on which encryption is judged: an arranged one, or the target."""
@@ -450,7 +460,7 @@ class Session:
             planned=Cost() if self._options.replay else self.planned,
             spent=Cost() if self._options.replay else cost_of_sent(self._store.exchanges()),
             replay_of=replay.told(self._replayed) if self._replayed else None,
-            notes=tuple(filter(None, (self._source.silence, *self._all_notes()))),
+            notes=(*self._source.notes, *self._all_notes()),
             encryption=self._encryption(),
             interrupted=self._interrupted,
         )

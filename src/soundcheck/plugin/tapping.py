@@ -12,7 +12,8 @@ from soundcheck.contract.line import Line
 from soundcheck.contract.profile import Profile
 from soundcheck.contract.target import Target
 from soundcheck.errors import Unreachable
-from soundcheck.http.client import Client, is_loopback
+from soundcheck.http.access import DIRECT, Access, is_loopback
+from soundcheck.http.client import Client
 from soundcheck.plugin.folder import TAP
 from soundcheck.plugin.observer import Observer
 from soundcheck.plugin.options import Options
@@ -46,7 +47,7 @@ class Arrangement:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Passage:
     """A line, the base URL that it asks, what it inspects, and the tap that it goes through."""
 
     line: Line
@@ -62,7 +63,7 @@ def open_way(
     out: Path,
     observer: Observer,
     arrangement: Arrangement | None = None,
-) -> Way:
+) -> Passage:
     """Return the way for the run in the folder ``out``; with a tap, when the proxy has reached it.
 
     Raises :class:`Unreachable` when nothing comes to the tap in time, :class:`SoundcheckError`
@@ -73,12 +74,13 @@ def open_way(
     roots = arrangement.roots if arrangement else options.tls_roots
     listen = "127.0.0.1:0" if arrangement else options.tap
     headers = () if arrangement else target.headers
+    access = Access(roots=roots) if arrangement else target.access
     base_url = target.base_url
     tap = None
     if listen:  # most runs need none, and none of what it needs
         from soundcheck.wiretap.tap import Tap
 
-        known = [target.key] if target.key else []
+        known = list(target.secrets)
         tap = Tap(upstream, listen, folder=out / TAP, upstream_roots=roots, secrets=known)
     try:
         if tap is not None:
@@ -91,15 +93,17 @@ def open_way(
                 told = instructions(tap.address, tap.roots, upstream)
                 waiting = f"Waiting up to {options.tap_wait:g} s for the proxy at {base_url} …"
                 observer.tapping(f"{told}\n\n{waiting}\n")
-                with Client(base_url, headers=headers, timeout=ASKED, roots=roots) as client:
+                with Client(base_url, headers=headers, timeout=ASKED, access=access) as client:
                     _wait(tap, client, options.tap_wait)
     except BaseException:
         if tap is not None:
             tap.close()
         raise
     endpoint = base_url if not is_loopback(base_url) or base_url.startswith("https") else upstream
-    client = Client(base_url, headers=headers, timeout=options.timeout, roots=roots)
-    return Way(Line(client, canaries, tap, endpoint, roots), base_url, endpoint, tap)
+    client = Client(base_url, headers=headers, timeout=options.timeout, access=access)
+    beside = access if endpoint == base_url else DIRECT  # what is upstream is reached by itself
+    line = Line(client, canaries, tap, endpoint, roots, beside)
+    return Passage(line, base_url, endpoint, tap)
 
 
 def _wait(tap: "Tap", client: Client, seconds: float) -> None:
