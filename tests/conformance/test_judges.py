@@ -31,6 +31,8 @@ SPOKEN = {
     "german.wav": "Das Mädchen hört über die Straße.",
     "russian.wav": "Сегодня хорошая погода.",
     "chinese.wav": "你好吗?我很好",
+    "header-only.wav": "",
+    "silence-2s.wav": "",
 }
 """What is said in a clip, else in English; the Chinese as a model may punctuate it."""
 

@@ -88,6 +88,7 @@ class _Backend:
         self._origin = {} if service is None else {RECOGNIZER_HEADER: f"lookup; {service}"}
         self._pool = pool
         self._deviations = choose(settings.faults)
+        self._memory: dict[str, Any] = {}
         self._limits = self._deviations.limit(
             Limits(
                 MAX_FILE if settings.max_file is None else settings.max_file,
@@ -167,6 +168,7 @@ class _Backend:
             dialect=self.dialect.name,
             accept=incoming.accept,
             expects=incoming.expects,
+            memory=self._memory,
         )
 
     async def _form(self, incoming: Incoming) -> Form:

@@ -19,7 +19,7 @@ async def reset(receive: Receive) -> None:
     """
     transport = _transport(receive)
     connection = transport.get_extra_info("socket")
-    if connection is not None:
+    if connection is not None and connection.fileno() >= 0:  # else the client was faster
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
     transport.abort()
     await _closed(receive)

@@ -12,6 +12,7 @@ from soundcheck.reference.faults import (
     formats,
     limits,
     models,
+    robustness,
     schema,
     streams,
     subtitles,
@@ -66,6 +67,7 @@ FAULTS = _named(
     subtitles.FAULTS,
     models.FAULTS,
     limits.FAULTS,
+    robustness.FAULTS,
     streams.FAULTS,
 )
 BENIGN = _named(benign.VARIATIONS, benign_errors.VARIATIONS, benign_streams.VARIATIONS)

@@ -41,7 +41,8 @@ class Call:
     """What is being answered: the route, the models served, and the request as far as read.
 
     ``accept`` is the client's header Accept, ``expects`` whether it asks for leave to send its body
-    (``Expect: 100-continue``); ``refused`` the reason of a refusal, None otherwise.
+    (``Expect: 100-continue``); ``refused`` the reason of a refusal, None otherwise. ``memory`` is
+    what faults keep from one request to the next: one for each deployment.
     """
 
     route: Route
@@ -52,6 +53,7 @@ class Call:
     accept: str = ""
     expects: bool = False
     refused: Kind | None = None
+    memory: dict[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
