@@ -24,6 +24,7 @@ _BY_CURL = frozenset(
 _DEFAULTS = frozenset({("accept", "*/*")})
 _USUAL_FORM = re.compile(r"multipart/form-data; boundary=soundcheck-[0-9a-f]+")
 _BODY_LIMIT = 4000  # characters of a content that is no form; a longer one makes no command
+_PARTS_SENT = 200  # of a form; more make no command that anybody could read
 _GLOBS = frozenset("[]{}")
 _PLAIN_FORM_VALUE = re.compile(r"[A-Za-z0-9._/+ -]*")
 
@@ -78,8 +79,10 @@ def curl_arguments(
     if {"name": "stream", "value": "true"} in parts:
         arguments.append("--no-buffer")
     arguments += _header_arguments(request, api_key_env, remarks)
-    for part in parts:
+    for part in parts[:_PARTS_SENT]:
         arguments += _part_arguments(part, remarks)
+    if len(parts) > _PARTS_SENT:
+        remarks.append(f"the last {len(parts) - _PARTS_SENT:,} parts are left out here")
     if content is not None:
         if not any(name.lower() == "content-type" for name, _ in request["headers"]):
             arguments += ["--header", "Content-Type:"]  # curl would call it a form
@@ -87,6 +90,9 @@ def curl_arguments(
         arguments += ["--data-raw", content]
     elif not parts and request["body_bytes"]:
         remarks.append(f"the body of {request['body_bytes']} bytes is no form and is left out here")
+    if request.get("frame"):
+        told = ", ".join(f"{name} {value!r}" for name, value in request["frame"].items())
+        remarks.insert(0, f"curl cannot send this form as it was put together ({one_line(told)})")
     clips = {part["clip"] for part in parts if "clip" in part}
     if clips:
         remarks.insert(0, CANARY_HINT if clips == {_CANARY_CLIP} else CLIPS_HINT)
@@ -122,6 +128,11 @@ def _header_arguments(
 
 def _part_arguments(part: Mapping[str, Any], remarks: list[str]) -> list[str]:
     name = part["name"]
+    if "head" in part or "hex" in part:
+        remarks.append(
+            f"curl cannot send the bytes of the part {one_line(name)!r}; it is left out here"
+        )
+        return []
     if "=" in name or "\0" in name + str(part.get("value", "")):
         remarks.append(f"curl cannot write the part {one_line(name)!r}; it is left out here")
         return []
