@@ -245,3 +245,10 @@ def test_a_form_of_very_many_parts_is_cut() -> None:
     arguments, remarks = curl_arguments(request(parts=parts), None)
     assert arguments.count("--form-string") == 200
     assert remarks == ["the last 801 parts are left out here"]
+
+
+def test_a_clip_with_edits_is_named_in_the_hint() -> None:
+    """No export of all clips has it, so the command that makes it is told."""
+    _, remarks = curl_arguments(request(parts=[file_part(clip="hello~cut-900.wav")]), None)
+    told = "clips: soundcheck fixtures export --clip 'hello~cut-900.wav' DIR, then run this in DIR"
+    assert remarks == [told]

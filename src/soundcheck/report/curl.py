@@ -14,6 +14,7 @@ from soundcheck.report.printable import one_line, printable
 CLIPS_HINT = "clips: soundcheck fixtures export --all DIR, then run this in DIR"
 CANARY_HINT = "canary.wav was made for this run: run this in its folder tap"
 _CANARY_CLIP = "canary.wav"
+_EDITED = "~"  # in the name of a clip with edits, which is none of all those that are listed
 _REDACTED = "[redacted]"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_FROM_ENVIRONMENT = re.compile(r"Authorization: Bearer \$[A-Za-z_][A-Za-z0-9_]*")
@@ -95,7 +96,11 @@ def curl_arguments(
         remarks.insert(0, f"curl cannot send this form as it was put together ({one_line(told)})")
     clips = {part["clip"] for part in parts if "clip" in part}
     if clips:
-        remarks.insert(0, CANARY_HINT if clips == {_CANARY_CLIP} else CLIPS_HINT)
+        hint = CANARY_HINT if clips == {_CANARY_CLIP} else CLIPS_HINT
+        if edited := sorted(clip for clip in clips if _EDITED in clip):
+            named = " ".join(f"--clip {shlex.quote(one_line(clip))}" for clip in edited)
+            hint = f"clips: soundcheck fixtures export {named} DIR, then run this in DIR"
+        remarks.insert(0, hint)
     return arguments, remarks
 
 
