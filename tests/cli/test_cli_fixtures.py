@@ -154,10 +154,12 @@ def files(folder: Path) -> set[str]:
 
 def test_one_clip_can_be_exported_by_any_name_it_may_have(run: Run, tmp_path: Path) -> None:
     """A clip with edits, which no list has, is written as reports ask for it."""
-    done = run("export", str(tmp_path), "--clip", "hello~cut-900.wav", "--quiet")
+    folder = tmp_path / "clips"
+    done = run("export", str(folder), "--clip", "hello~cut-900.wav", "--quiet")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "hello~cut-900.wav").stat().st_size == 900
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["hello~cut-900.wav", "manifest.json"]
+    assert (folder / "hello~cut-900.wav").stat().st_size == 900
+    names = sorted(one.name for one in folder.iterdir())
+    assert names == ["hello~cut-900.wav", "manifest.json"]
 
 
 def test_an_interrupted_export_keeps_what_was_done(tmp_path: Path) -> None:
