@@ -42,7 +42,6 @@ _CODE = (
     "contents.py",
     "damage.py",
     "ebml.py",
-    "edits.py",
     "espeak_worker.py",
     "hostile.py",
     "maker.py",

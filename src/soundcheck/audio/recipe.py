@@ -93,14 +93,7 @@ class Claimed:
     claim: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Edited:
-    """The file's bytes are changed as each of the edits (``edits.py``) is written."""
-
-    edits: tuple[str, ...]
-
-
-Treatment: TypeAlias = Sized | Cut | Flipped | Claimed | Edited
+Treatment: TypeAlias = Sized | Cut | Flipped | Claimed
 Group: TypeAlias = Literal["speech", "signal", "variant", "size", "damaged", "hostile"]
 
 
@@ -141,8 +134,6 @@ class Recipe:
             told["cover"] = True
         if isinstance(self.treatment, Claimed):
             told["claim"] = dict(self.treatment.claim)
-        elif isinstance(self.treatment, Edited):
-            told["edits"] = list(self.treatment.edits)
         elif self.treatment is not None:
             told |= asdict(self.treatment)
         return told

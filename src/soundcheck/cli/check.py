@@ -42,6 +42,10 @@ judges the bundled reference deployment
 
 `soundcheck check http://localhost:8000/v1 --only formats --out reports/formats`
 
+`soundcheck check staging --max-requests 100`
+
+judges a target of soundcheck.toml (`soundcheck init` writes one), which may cost no more than this
+
 `soundcheck check --replay reports/20260101-120000`
 
 judges a recorded run again, without a deployment
@@ -52,15 +56,19 @@ judges a recorded run again, without a deployment
 looks at what leaves an encrypting proxy; says what to type, and waits for the proxy
 
 **Exit codes**: 0 everything required holds · 1 a MUST fails · 2 bad usage or configuration ·
-3 no connection, no transcription API there, or the key is refused · 4 no verdict possible, or
-interrupted · 5 fault of soundcheck itself
+3 no connection, no transcription API there, or the key is refused · 4 no verdict possible, a cap
+was reached, or interrupted · 5 fault of soundcheck itself
 """
 
 
 def check(
     url: Annotated[
         str | None,
-        typer.Argument(help="Base URL of the API, normally ending in /v1. Default: the reference."),
+        typer.Argument(
+            metavar="[URL|TARGET]",
+            help="Base URL of the API, normally ending in /v1, or a target's name in "
+            "soundcheck.toml. Default: the reference.",
+        ),
     ] = None,
     profile: Annotated[
         str | None,
@@ -91,8 +99,31 @@ def check(
     effort: Annotated[
         str | None, typer.Option(help="How much may be asked: quick (default), full or deep.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Requests at a time.")] = 4,
-    timeout: Annotated[float, typer.Option(min=1, metavar="S", help="Seconds per exchange.")] = 120,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where targets are named (default: soundcheck.toml)."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Requests at a time (default 4).")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=1, metavar="S", help="Seconds per exchange (default 120).")
+    ] = None,
+    max_rate: Annotated[
+        float | None, typer.Option(metavar="N", help="Requests per second at most.")
+    ] = None,
+    max_requests: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Requests at most, all tries counted.")
+    ] = None,
+    max_audio_minutes: Annotated[
+        float | None, typer.Option(metavar="N", help="Audio minutes uploaded at most.")
+    ] = None,
+    max_upload_mb: Annotated[
+        float | None, typer.Option(metavar="N", help="Megabytes uploaded at most.")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Send a costly plan, and one beyond a cap, unasked.")
+    ] = False,
     replay: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Judge this run folder again; nothing is sent."),
@@ -149,26 +180,42 @@ def check(
             f"{tap} can be reached from other machines: --tap listens on loopback "
             "(127.0.0.1:PORT) unless --allow-remote is given"
         )
-    if url is not None:
-        from soundcheck.contract.target import Target
+    from soundcheck.contract.traffic import Caps, Manners
+    from soundcheck.plugin.named import settled
+    from soundcheck.plugin.options import PROFILE, Options
 
-        Target(url, model, api_key_env, timeout)  # told before the URL is repeated anywhere
+    options = settled(
+        Options(
+            base_url=url or "",
+            model=model,
+            profile=profile or "",
+            api_key_env=api_key_env,
+            out=out,
+            effort=effort or "",
+            only=tuple(only or ()),
+            without=tuple(without or ()),
+            tap=tap or "",
+            upstream=upstream or "",
+            tap_wait=tap_wait,
+            tls_roots=tls_roots,
+            reference=url is None,
+            replay=replay,
+            manners=Manners(Caps(max_requests, max_audio_minutes, max_upload_mb), max_rate),
+            agreed=yes,
+        ),
+        config,
+        jobs=jobs,
+        timeout=timeout,
+    )
+    if url is not None:
+        options.target()  # a mistake in it is told before the URL is repeated anywhere
     if not (quiet or as_json):
         what = f"judging {replay} again, nothing is sent" if replay else f"checking {url or OURS}"
         typer.echo(f"soundcheck {__version__}: {what}", err=True)
     _check_names([*(only or ()), *(without or ())])
     from soundcheck.contract.contracts import ENCRYPTION
     from soundcheck.contract.plan import Selection
-    from soundcheck.plugin.options import PROFILE, Options
 
-    options = Options(
-        profile=profile or "",
-        out=out,
-        effort=effort or "",
-        only=tuple(only or ()),
-        without=tuple(without or ()),
-        replay=replay,
-    )
     wider = [("--effort", effort)] if effort else []  # without it a finding may be left out
     if replay is not None:
         _check_recorded_names(replay, options)
@@ -178,14 +225,14 @@ def check(
             *wider,
         ]
         raise typer.Exit(_judge(options, again, None, quiet=quiet or as_json, as_json=as_json))
-    profile = profile or dialect or PROFILE
-    options = replace(options, profile=profile)
+    options = replace(options, profile=options.profile or dialect or PROFILE)
     judged = Selection(options.only, options.without)
     claimed = options.claimed()
     lacks_tap = url is not None and claimed.is_private and not tap and judged.touches("wire")
     spoken = dialect or claimed.dialect
     again = [
         *([(url,)] if url else []),
+        *([("--config", str(config))] if config and options.way.name else []),
         *([("--dialect", dialect)] if dialect else []),
         *(("--fault", name) for name in fault or ()),
         *([("--model", model)] if model else []),
@@ -195,27 +242,20 @@ def check(
         *([("--tap", "127.0.0.1:8443")] if lacks_tap else []),
         *([("--upstream", API)] if lacks_tap and not upstream else []),
         *([("--tls-roots", str(tls_roots))] if tls_roots else []),
-        ("--profile", profile),
+        *([("--profile", options.profile)] if profile or not options.way.name else []),
         *wider,
     ]
     try:
         private = claimed.is_private or any(map(judged.touches, ENCRYPTION))
-        with _deployment(url, spoken, tuple(fault or ()), claimed if private else None) as (
+        named = options.base_url or None
+        with _deployment(named, spoken, tuple(fault or ()), claimed if private else None) as (
             base_url,
             beside,
         ):
             options = replace(
                 options,
                 base_url=base_url,
-                model=model or (None if url else REFERENCE_MODEL),
-                api_key_env=api_key_env,
-                jobs=jobs,
-                timeout=timeout,
-                reference=url is None,
-                tap=tap or "",
-                upstream=upstream or "",
-                tap_wait=tap_wait,
-                tls_roots=tls_roots,
+                model=options.model or (None if url else REFERENCE_MODEL),
             )
             code = _judge(options, again, beside, quiet=quiet or as_json, as_json=as_json)
     except KeyboardInterrupt:
@@ -313,12 +353,14 @@ def _judge(
     from soundcheck import suites
     from soundcheck.cli.progress import observer
     from soundcheck.contract.verdict import Verdict, exit_code
+    from soundcheck.http.access import is_loopback
     from soundcheck.plugin import SESSION
     from soundcheck.plugin.session import Session
     from soundcheck.report.run import FILE
     from soundcheck.report.terminal import render
 
-    with _one_interrupt(), observer(quiet) as watching:
+    costs = not (options.agreed or options.reference or is_loopback(options.base_url))
+    with _one_interrupt(), observer(quiet, options, asks=costs) as watching:
         session = Session.starting(options, watching, beside)
         try:
             status = _run_pytest(

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from soundcheck.contract.probe import Lane, Probe, transcription
@@ -79,6 +79,12 @@ class Heartbeat:
             if beat.error is None or pause is None or self._wait(pause):
                 return beat.error is None
         return False
+
+
+def expected_beats(probes: Iterable[Probe]) -> list[Probe]:
+    """Return the heartbeats that sending ``probes`` takes where nothing goes wrong."""
+    hostile = sum(probe.lane is Lane.HOSTILE and probe.is_request for probe in probes)
+    return [_beat(number) for number in range(hostile // EVERY)]
 
 
 def _beat(number: int) -> Probe:

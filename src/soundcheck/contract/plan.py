@@ -150,6 +150,11 @@ def cost_of_sent(exchanges: Iterable[Exchange]) -> Cost:
     return total
 
 
+def sent_again(exchanges: Iterable[Exchange]) -> int:
+    """Return how many requests of the recorded ``exchanges`` were sent again."""
+    return sum(exchange.attempts - 1 for exchange in exchanges)
+
+
 def distinct(entries: Iterable[Entry]) -> dict[str, Probe]:
     """Return every probe of ``entries`` once, by digest, in the order of the lanes."""
     found = {probe.digest: probe for entry in entries for probe in (entry.probes or {}).values()}

@@ -68,14 +68,15 @@ def _check_key(target: Target, answer: Answer) -> None:
         return
     message = str((_error(answer) or {}).get("message", "")).lower()
     # Privatemode's proxy answers 500 when nobody gave it a key.
-    missing = target.api_key_env is None and response.status >= 400 and "api key" in message
+    missing = not target.key_variables and response.status >= 400 and "api key" in message
     if response.status in (401, 403) or missing:
         raise _refused_key(target, response.status)
 
 
 def _refused_key(target: Target, status: int) -> Unreachable:
-    if target.api_key_env:
-        return Unreachable(f"{target.base_url} refuses the key in {target.api_key_env} ({status})")
+    if target.key_variables:
+        named = ", ".join(target.key_variables)
+        return Unreachable(f"{target.base_url} refuses the key in {named} ({status})")
     return Unreachable(
         f"{target.base_url} asks for a key ({status}): put it into an environment "
         "variable and name that with --api-key-env"

@@ -145,6 +145,12 @@ class Target:
         return key
 
     @property
+    def key_variables(self) -> tuple[str, ...]:
+        """Return the names of the variables whose secrets go with every request."""
+        named = [value.name for _, value in self.way.headers if isinstance(value, Variable)]
+        return (*([self.api_key_env] if self.api_key_env else []), *named)
+
+    @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Return the headers that go with every request."""
         own = ((("Authorization", f"Bearer {self.key}"),)) if self.key else ()

@@ -66,7 +66,7 @@ def line_of(text: str, where: list[str]) -> int:
     for number, line in enumerate(text.splitlines(), start=1):
         if header := re.match(r"\s*\[([^\[\]]+)\]", line):
             table = _keys(header[1])
-            if table == where:
+            if table[: len(where)] == where:
                 return number
         elif (entry := re.match(r"\s*([^=#]+?)\s*=", line)) and where[
             : len(table) + 1

@@ -144,13 +144,13 @@ class Traffic:
             if exceeded:
                 option = next(iter(exceeded))
                 state["held"] = (
-                    f"cap reached: what {option} allows is spent; raise it, or go on with --resume"
+                    f"not all sent: {option} is reached; raise it, or go on with --resume RUN"
                 )
             elif state["until"] - time.monotonic() > LONGEST_WAIT:
                 seconds = state["until"] - time.monotonic()
                 state["held"] = (
-                    f"the deployment asks for a pause of {seconds:.0f} s (Retry-After); go on "
-                    "after it with --resume"
+                    f"not all sent: the deployment asks for a pause of {seconds:.0f} s "
+                    "(Retry-After); go on after it with --resume RUN"
                 )
             else:
                 state["spent"] = asdict(spent)
@@ -167,8 +167,8 @@ class Traffic:
             state["refused"] = state["refused"] + 1 if status == 429 else 0
             if state["refused"] >= GIVEN_UP:
                 state["held"] = state["held"] or (
-                    f"{GIVEN_UP} requests in a row were refused by 429 (too many requests) to the "
-                    "last attempt; go on later with --resume, more slowly with --max-rate"
+                    f"not all sent: {GIVEN_UP} requests in a row were refused by 429 (too many "
+                    "requests); go on later with --resume RUN, more slowly with --max-rate"
                 )
             self._write(state)
 

@@ -106,10 +106,17 @@ class Authority:
 
         It is valid for 30 days; an ``expired`` one ended yesterday.
         """
+        return self._issued(names, ExtendedKeyUsageOID.SERVER_AUTH, -1 if expired else 30)
+
+    def issue_to_client(self, name: str) -> Credentials:
+        """Return a client's certificate for ``name`` and its key, valid for 30 days."""
+        return self._issued((name,), ExtendedKeyUsageOID.CLIENT_AUTH, 30)
+
+    def _issued(self, names: tuple[str, ...], use: x509.ObjectIdentifier, days: int) -> Credentials:
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self._own.certificate
         certificate = (
-            _server_builder(names, issuer.subject, key.public_key(), -1 if expired else 30)
+            _leaf_builder(names, issuer.subject, key.public_key(), days, use)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._own.key.public_key()),
                 critical=False,
@@ -122,19 +129,24 @@ class Authority:
 def self_signed(*names: str) -> Credentials:
     """Return a certificate for ``names`` that its own key signed, as no root does."""
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _server_builder(names, _named(names[0]), key.public_key(), 30)
+    use = ExtendedKeyUsageOID.SERVER_AUTH
+    builder = _leaf_builder(names, _named(names[0]), key.public_key(), 30, use)
     return _credentials(builder.sign(key, SHA256()), key)
 
 
-def _server_builder(
-    names: tuple[str, ...], issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int
+def _leaf_builder(
+    names: tuple[str, ...],
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    days: int,
+    use: x509.ObjectIdentifier,
 ) -> x509.CertificateBuilder:
     return (
         _builder(_named(names[0]), issuer, key, days)
         .add_extension(x509.SubjectAlternativeName(map(_general, names)), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

@@ -21,7 +21,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the ``--stt-`` options."""
     group = parser.getgroup("soundcheck", "speech-to-text conformance (soundcheck)")
     add = group.addoption
-    add("--stt-url", metavar="URL", help="base URL of the deployment, normally ending in /v1")
+    add(
+        "--stt-url",
+        metavar="URL|TARGET",
+        help="base URL of the deployment, normally ending in /v1, or a target of soundcheck.toml",
+    )
+    add("--stt-config", metavar="FILE", help="where targets are named (default: soundcheck.toml)")
     add("--stt-model", metavar="NAME", help="model under test (default: chosen from /models)")
     add(
         "--stt-profile",
@@ -31,12 +36,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--stt-api-key-env", metavar="VARIABLE", help="environment variable that holds the key")
     add("--stt-out", metavar="DIR", help="run folder for run.json, exchanges and reports")
-    add("--stt-jobs", metavar="N", type=int, default=4, help="requests at a time (default 4)")
+    add("--stt-jobs", metavar="N", type=int, help="requests at a time (default 4)")
+    add("--stt-max-rate", metavar="N", type=float, help="requests per second at most")
+    add("--stt-max-requests", metavar="N", type=int, help="requests at most")
+    add("--stt-max-audio-minutes", metavar="N", type=float, help="audio minutes at most")
+    add("--stt-max-upload-mb", metavar="N", type=float, help="megabytes to upload at most")
+    add("--stt-yes", action="store_true", help="begin a plan that exceeds a cap")
     add("--stt-effort", choices=["quick", "full", "deep"], default="")
     add("--stt-replay", metavar="RUN", help="judge this run folder again; nothing is sent")
     add("--stt-only", metavar="ID|AREA", action="append", default=[])
     add("--stt-without", metavar="ID|AREA", action="append", default=[])
-    add("--stt-timeout", metavar="S", type=float, default=120.0, help="seconds per exchange")
+    add("--stt-timeout", metavar="S", type=float, help="seconds per exchange (default 120)")
     add("--stt-tap", metavar="HOST:PORT", default="", help="put a tap behind the proxy here")
     add("--stt-upstream", metavar="HOST:PORT", default="", help="the API behind the proxy")
     add("--stt-tap-wait", metavar="S", type=float, default=120.0, help="wait so long for the proxy")
@@ -50,7 +60,9 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if url and replay:
         raise pytest.UsageError("--stt-replay judges a recorded run; leave out --stt-url")
+    from soundcheck.contract.traffic import Caps, Manners
     from soundcheck.errors import SoundcheckError
+    from soundcheck.plugin.named import settled
     from soundcheck.plugin.observer import Aloud
     from soundcheck.plugin.options import Options
     from soundcheck.plugin.session import WORKER_INPUT, Session
@@ -62,16 +74,29 @@ def pytest_configure(config: pytest.Config) -> None:
             profile=config.getoption("--stt-profile"),
             api_key_env=config.getoption("--stt-api-key-env"),
             out=Path(out) if (out := config.getoption("--stt-out")) else None,
-            jobs=config.getoption("--stt-jobs"),
             effort=config.getoption("--stt-effort"),
             only=tuple(config.getoption("--stt-only")),
             without=tuple(config.getoption("--stt-without")),
-            timeout=config.getoption("--stt-timeout"),
             replay=Path(replay) if replay else None,
             tap=config.getoption("--stt-tap"),
             upstream=config.getoption("--stt-upstream"),
             tap_wait=config.getoption("--stt-tap-wait"),
             tls_roots=Path(roots) if (roots := config.getoption("--stt-tls-roots")) else None,
+            manners=Manners(
+                Caps(
+                    config.getoption("--stt-max-requests"),
+                    config.getoption("--stt-max-audio-minutes"),
+                    config.getoption("--stt-max-upload-mb"),
+                ),
+                config.getoption("--stt-max-rate"),
+            ),
+            agreed=config.getoption("--stt-yes"),
+        )
+        options = settled(
+            options,
+            Path(named) if (named := config.getoption("--stt-config")) else None,
+            jobs=config.getoption("--stt-jobs"),
+            timeout=config.getoption("--stt-timeout"),
         )
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         if options.tap and (worker is not None or config.getoption("dist", "no") != "no"):

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from soundcheck.contract.profile import Profile, load_profile
-from soundcheck.contract.target import Way
+from soundcheck.contract.target import Target, Way
 from soundcheck.contract.traffic import FREE, Manners
 from soundcheck.errors import SoundcheckError
 
 PROFILE = "openai"
 EFFORT = "quick"
+JOBS = 4
+TIMEOUT = 120.0
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):[0-9]{1,5}")
 
@@ -25,7 +27,8 @@ class Options:
     is the profile that this run recorded, where nobody asked for another. ``tap`` (HOST:PORT) is
     where a tap listens, ``upstream`` the API that the proxy under test talks to, ``tap_wait`` the
     seconds until it must have reached the tap; ``tls_roots`` holds more certificates to trust;
-    ``way`` and ``manners`` are how the deployment is reached and asked.
+    ``way`` and ``manners`` are how the deployment is reached and asked; ``price`` is that of an
+    audio minute in ``currency``. ``agreed`` (``--yes``): a plan that exceeds a cap is begun.
     """
 
     base_url: str = ""
@@ -33,11 +36,11 @@ class Options:
     profile: str = ""
     api_key_env: str | None = None
     out: Path | None = None
-    jobs: int = 4
+    jobs: int = JOBS
     effort: str = ""
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    timeout: float = 120.0
+    timeout: float = TIMEOUT
     tap: str = ""
     upstream: str = ""
     tap_wait: float = 120.0
@@ -46,6 +49,9 @@ class Options:
     replay: Path | None = None
     way: Way = field(default_factory=Way)
     manners: Manners = FREE
+    price: float | None = None
+    currency: str = "USD"
+    agreed: bool = False
     claims: Profile | None = None
 
     def __post_init__(self) -> None:
@@ -59,6 +65,17 @@ class Options:
             raise SoundcheckError("--tap needs the API behind it: give --upstream HOST:PORT")
         if self.tls_roots is not None:
             _check_certificates(self.tls_roots)
+
+    def target(self) -> Target:
+        """Return the deployment; raises SoundcheckError for one that no request could reach.
+
+        That of a recorded run is asked nothing: it needs no key, and no way to it.
+        """
+        if self.replay is not None:
+            return Target(self.base_url, self.model, timeout=self.timeout)
+        return Target(
+            self.base_url, self.model, self.api_key_env, self.timeout, self.tls_roots, self.way
+        )
 
     def claimed(self) -> Profile:
         """Return what is claimed; raises SoundcheckError for a profile that cannot be used."""

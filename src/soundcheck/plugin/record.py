@@ -44,6 +44,9 @@ class Facts:
     duration_s: float
     planned: plan.Cost
     spent: plan.Cost
+    again: int
+    price: float | None
+    currency: str
     notes: tuple[str, ...]
     interrupted: bool
     replay_of: str | None
@@ -86,6 +89,7 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
     return Run(
         tool=Tool(version=__version__, python=platform.python_version()),
         target=RunTarget(
+            name=facts.target.way.name,
             base_url=facts.target.base_url,
             model=facts.deployment.model,
             profile=profile.name,
@@ -100,7 +104,13 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
         verdict=verdict,  # type: ignore[arg-type]
         notes=notes,
         counts=count_requirements(results),
-        cost=Costs(planned=_cost(facts.planned), spent=_cost(facts.spent)),
+        cost=Costs(
+            planned=_cost(facts.planned),
+            spent=_cost(facts.spent),
+            again=facts.again,
+            price=facts.price,
+            currency=facts.currency,
+        ),
         results=tuple(results),
         replay_of=facts.replay_of,
         claims=profile.to_data(),

@@ -15,6 +15,7 @@ from soundcheck.contract.answer import Answer, Answers
 from soundcheck.contract.canary import CANARY_CLIP
 from soundcheck.contract.contracts import ENCRYPTION
 from soundcheck.contract.deployment import Deployment
+from soundcheck.contract.heartbeat import expected_beats
 from soundcheck.contract.line import Line
 from soundcheck.contract.plan import (
     Cost,
@@ -27,6 +28,7 @@ from soundcheck.contract.plan import (
     gathered,
     names_of,
     plan_entry,
+    sent_again,
 )
 from soundcheck.contract.preflight import examine
 from soundcheck.contract.probe import PREFLIGHT, TRIAL, Probe
@@ -34,13 +36,13 @@ from soundcheck.contract.profile import Profile
 from soundcheck.contract.requirement import requirement_of
 from soundcheck.contract.send import Sender
 from soundcheck.contract.source import Recording, Source
-from soundcheck.contract.target import Target, Way
 from soundcheck.contract.verdict import Untestable, Verdict
 from soundcheck.errors import SoundcheckError
 from soundcheck.http.client import Client
 from soundcheck.http.exchange import Exchange
 from soundcheck.http.store import Store
 from soundcheck.plugin import folder, replay
+from soundcheck.plugin.caps import OverCaps, over_caps
 from soundcheck.plugin.judgement import judge, result_of
 from soundcheck.plugin.observer import Aloud, Observer, Silent
 from soundcheck.plugin.options import EFFORT, Options
@@ -82,14 +84,7 @@ class Session:
         self._reported = observer is None or isinstance(observer, Aloud)
         self._begin = time.perf_counter()
         self._started = datetime.now(UTC)
-        self._target = Target(
-            options.base_url,
-            options.model,
-            None if options.replay else options.api_key_env,
-            timeout=options.timeout,
-            roots=options.tls_roots,
-            way=Way() if options.replay else options.way,
-        )
+        self._target = options.target()
         self._effort = options.effort or EFFORT
         self._selection = Selection(options.only, options.without, self._effort)
         self._library = Library()
@@ -119,8 +114,11 @@ class Session:
                 self._notes += self._replayed.notes
             self.deployment = examine(self._target, profile, self._source.answer)
             self.encrypted = self._encrypted(arrangement)
-        except Untestable as error:  # only a recording can lack the answers of the preflight
+        except Untestable as error:  # a recording lacks the preflight, or a cap is below it
+            self._source.close()
             folder.discard(out)
+            if options.replay is None:
+                raise OverCaps(f"nothing was judged: {error}") from None
             raise SoundcheckError(f"{options.replay} cannot be judged again: {error}") from None
         except BaseException:
             self._source.close()
@@ -260,12 +258,27 @@ class Session:
             judged = {entry.requirement.id for entry in entries if entry.probes is not None}
             self._observer.planned(len(judged), cost, searches)
             if not _is_worker(session.config):
+                beats = self._price(expected_beats(probes.values()))
+                whole = cost.plus(beats.requests, beats.audio_s, beats.upload_bytes)
+                self._check_caps(entries, whole)
                 self._source.send_all(probes.values(), self._observer.sent)
         except KeyboardInterrupt:
             self._interrupt(entries)
         except SoundcheckError as error:  # a recipe or the cache is broken: nothing was sent
             self.problem = error
             pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+
+    def _check_caps(self, entries: Iterable[Entry], cost: Cost) -> None:
+        """Refuse a plan that cannot be carried out as a whole, before any of it is sent."""
+        caps = self._options.manners.caps
+        if self._options.agreed or not caps.exceeded_by(cost):
+            return
+        by_area: dict[str, list[Entry]] = {}
+        for entry in entries:
+            by_area.setdefault(entry.requirement.area, []).append(entry)
+        areas = {name: distinct(one).values() for name, one in by_area.items()}
+        folder.discard(self.out)
+        raise OverCaps(over_caps(caps, cost, areas, self._price))
 
     def _price(self, probes: Iterable[Probe]) -> Cost:
         """Make the clips of ``probes`` and return what sending them costs."""
@@ -351,9 +364,11 @@ class Session:
             return
         if entry.verdict is not None:
             pytest.skip(f"{entry.verdict}: {entry.reason}")
-        if self._interrupted and not self._answered(entry):
-            item.stash[ENTRY] = entry.undecided("the run was interrupted before it was sent")
-            pytest.skip("interrupted")
+        held = self._source.held
+        if (self._interrupted or held) and not self._answered(entry):
+            reason = "the run was interrupted before it was sent"
+            item.stash[ENTRY] = entry.undecided(reason if self._interrupted else held)
+            pytest.skip("not sent")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -459,10 +474,13 @@ class Session:
             duration_s=time.perf_counter() - self._begin,
             planned=Cost() if self._options.replay else self.planned,
             spent=Cost() if self._options.replay else cost_of_sent(self._store.exchanges()),
+            again=0 if self._options.replay else sent_again(self._store.exchanges()),
+            price=self._options.price,
+            currency=self._options.currency,
             replay_of=replay.told(self._replayed) if self._replayed else None,
             notes=(*self._source.notes, *self._all_notes()),
             encryption=self._encryption(),
-            interrupted=self._interrupted,
+            interrupted=self._interrupted or bool(self._source.held),
         )
         found = self._decided | self._results
         results = [found[name] for name in (*self._order, *found) if name in found]

@@ -109,7 +109,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("Dialect", wording.dialect(run)),
         ("Key", f"from ${target.api_key_env}" if target.api_key_env else "none"),
         ("Run", f"{started}, took {wording.duration(run.duration_s)}"),
-        ("Cost", wording.cost(run.cost.spent)),
+        ("Cost", wording.spent(run.cost)),
     ]
     if seen := wording.encryption(run):
         facts.append(("Encryption", seen))

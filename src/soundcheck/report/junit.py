@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from soundcheck.report.outcomes import AREAS
 from soundcheck.report.printable import one_line, printable
 from soundcheck.report.run import EXCHANGES, Result, Run
-from soundcheck.report.wording import cost, dialect, encryption, replay, target, title
+from soundcheck.report.wording import dialect, encryption, replay, spent, target, title
 
 _TITLE_SHOWN = 300
 # Beyond what printable() replaces, XML 1.0 excludes nothing that a Python string can hold.
@@ -80,7 +80,7 @@ def _facts(run: Run) -> dict[str, str]:
         "dialect": dialect(run),
         "effort": run.effort,
         **({"encryption": seen} if (seen := encryption(run)) else {}),
-        "cost": cost(run.cost.spent),
+        "cost": spent(run.cost),
         "tool": f"soundcheck {run.tool.version}",
         "python": run.tool.python,
         **({"replay": again} if (again := replay(run)) else {}),

@@ -13,13 +13,13 @@ from soundcheck.report.run import Result, Run, Verdict
 from soundcheck.report.wording import (
     COUNTED,
     NOT_OBSERVABLE,
-    cost,
     dialect,
     duration,
     encryption,
     planned_if_other,
     plural,
     sentence,
+    spent,
     target,
     title,
 )
@@ -100,7 +100,7 @@ def _facts(run: Run) -> list[str]:
         "Dialect": code(dialect(run)),
         "Effort": run.effort,
         "Started": f"{code(run.started)}, took {duration(run.duration_s)}",
-        "Cost": cost(run.cost.spent) + (f" (planned: {planned})" if planned else ""),
+        "Cost": spent(run.cost) + (f" (planned: {planned})" if planned else ""),
         **({"Encryption": code(seen)} if (seen := encryption(run)) else {}),
         "Judged by": f"soundcheck {code(run.tool.version)} on Python {code(run.tool.python)}",
     }

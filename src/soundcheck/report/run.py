@@ -122,10 +122,17 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What was planned before the first byte, and what was spent."""
+    """What was planned before the first byte, and what was spent.
+
+    ``again`` of the requests that were spent were sent again: the way was at fault, or the target
+    put them off. ``price`` is that of an audio minute in ``currency``, ``None`` where nobody said.
+    """
 
     planned: Cost = field(default_factory=Cost)
     spent: Cost = field(default_factory=Cost)
+    again: int = 0
+    price: float | None = None
+    currency: str = "USD"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +211,9 @@ class Run:
                 "tool": Tool(**document["tool"]),
                 "target": Target(**document["target"]),
                 "dialect": Dialect(**document["dialect"]),
-                "cost": Costs(Cost(**cost["planned"]), Cost(**cost["spent"])),
+                "cost": Costs(
+                    **cost | {"planned": Cost(**cost["planned"]), "spent": Cost(**cost["spent"])}
+                ),
                 "notes": tuple(document["notes"]),
                 "selection": selection
                 and Selection(only=tuple(selection["only"]), without=tuple(selection["without"])),

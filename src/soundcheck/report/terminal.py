@@ -11,7 +11,6 @@ from soundcheck.report.printable import one_line, printable
 from soundcheck.report.run import Result, Run, RunVerdict, Verdict
 from soundcheck.report.wording import (
     COUNTED,
-    cost,
     dialect,
     duration,
     encryption,
@@ -20,6 +19,7 @@ from soundcheck.report.wording import (
     plural,
     replay,
     sentence,
+    spent,
     target,
     title,
 )
@@ -170,8 +170,8 @@ def _first_lines(message: str) -> str:
 
 
 def _is_unsent(outcome: Outcome, run: Run) -> bool:
-    """Tell whether an interrupted run did not reach a requirement."""
-    interrupted = any(note.startswith("interrupted") for note in run.notes)
+    """Tell whether an interrupted or capped run did not reach a requirement."""
+    interrupted = any(note.startswith(("interrupted", "not all sent")) for note in run.notes)
     asked = any(one.exchanges for one in outcome.noteworthy)
     return interrupted and outcome.verdict == "untestable" and not asked
 
@@ -183,7 +183,7 @@ def _closing(
         "target": one_line(target(run)),
         "dialect": f"{dialect(run)}, effort {run.effort}",
         "encryption": encryption(run),
-        "spent": f"{cost(run.cost.spent)}, {duration(run.duration_s)}",
+        "spent": f"{spent(run.cost)}, {duration(run.duration_s)}",
         "planned": planned_if_other(run.cost),
         "report": one_line(str(folder / "report.html")),
         "next": _next_command(run, told, again),

@@ -134,6 +134,21 @@ def cost(amount: Cost) -> str:
     )
 
 
+def spent(costs: Costs) -> str:
+    """Return what was spent, how much of it on requests that were sent again, and its price."""
+    again = f", {costs.again:,} of them sent again" if costs.again else ""
+    requests, rest = cost(costs.spent).split(", ", 1)
+    told = price(costs.spent.audio_minutes, costs.price, costs.currency)
+    return f"{requests}{again}, {rest}{f', {told}' if told else ''}"
+
+
+def price(audio_minutes: float, of_a_minute: float | None, currency: str) -> str:
+    """Return what so many minutes cost, ``""`` where nobody said what one does."""
+    if of_a_minute is None:
+        return ""
+    return f"about {audio_minutes * of_a_minute:.2f} {one_line(currency)}"
+
+
 def planned_if_other(costs: Costs) -> str | None:
     """Return the planned cost where it is not what was spent, else ``None``."""
     return None if costs.planned == costs.spent else cost(costs.planned)
