@@ -152,6 +152,16 @@ def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {"manifest.json"}
 
 
+def test_one_clip_can_be_exported_by_any_name_it_may_have(run: Run, tmp_path: Path) -> None:
+    """A clip with edits, which no list has, is written as reports ask for it."""
+    folder = tmp_path / "clips"
+    done = run("export", str(folder), "--clip", "hello~cut-900.wav", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "hello~cut-900.wav").stat().st_size == 900
+    names = sorted(one.name for one in folder.iterdir())
+    assert names == ["hello~cut-900.wav", "manifest.json"]
+
+
 def test_an_interrupted_export_keeps_what_was_done(tmp_path: Path) -> None:
     """Ctrl-C is one message and exit 4; the clips written so far are whole and in the manifest."""
     folder = tmp_path / "clips"

@@ -35,6 +35,7 @@ SPOKEN = {"streaming/promised-dialect": "openai"}
 CLAIMED = {"stream-ignored": "vllm"}
 # What Privatemode's backend does otherwise than its documentation promises.
 KNOWN = {"streaming/promised-dialect", "limits/over-explained"}
+MODEL = "whisper-large-v3"
 TOGETHER = "+".join(name for name in BENIGN if name != "language-as-name")
 RED = {"MUST": "fail", "SHOULD": "warn", "MAY": "info"}
 
@@ -79,9 +80,8 @@ def check(farms: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("soundcheck.plugin.record.write_reports", lambda *_: None)
 
     def run(place: str, profile: str, *options: str, dialect: str | None = None) -> SimpleNamespace:
-        spoken = dialect or ("openai" if profile == "openai" else "vllm")
-        base = f"{farms(spoken)}/{place}/v1"
-        arguments = ["check", base, "--profile", profile, "--model", "whisper-large-v3"]
+        base = f"{farms(dialect or _spoken(profile))}/{place}/v1"
+        arguments = ["check", base, "--profile", profile, "--model", MODEL]
         arguments += ["--effort", "full"]
         app([*arguments, "--quiet", "--out", str(tmp_path), *options], standalone_mode=False)
         # Not loaded as reports do it: that the file keeps its schema is tested elsewhere.
@@ -92,16 +92,18 @@ def check(farms: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(("identifier", "fault"), PAIRS, ids=lambda value: value)
-def test_each_fault_is_caught_for_its_reason(check: Check, identifier: str, fault: str) -> None:
+def test_each_fault_is_caught_for_its_reason(
+    farms: Callable[[str], str], judged: Check, identifier: str, fault: str
+) -> None:
     """With the fault the requirement turns red, in no case but the fault's and for its reason."""
     rule = CATALOGUE[identifier]
     # A deployment that hangs is given up on after the time that is allowed for an exchange.
-    patience = ["--timeout", "8"] if fault in HANGING else []
+    patience = {"timeout": 8.0} if fault in HANGING else {}
     place = f"{RIGHT[identifier]}+{fault}" if identifier in RIGHT else fault
-    dialect = SPOKEN.get(identifier)
     profile = CLAIMED.get(fault) or _profile(rule)
-    run = check(place, profile, "--only", identifier, *patience, dialect=dialect)
-    results = [result for result in run.results if result.id == identifier]
+    spoken = SPOKEN.get(identifier) or _spoken(profile)
+    base_url = f"{farms(spoken)}/{place}/v1"
+    results = judged(rule, base_url, profile, MODEL, **patience)
     red = [result for result in results if result.verdict != "pass"]
     assert red, "the fault was not noticed"
     reason = REASONS[rule.area][fault]
@@ -202,6 +204,10 @@ def test_every_deviation_of_the_reference_is_used() -> None:
     assert named <= {*FAULTS, *BENIGN}
     told = {name for area, faults in REASONS.items() if area not in ENCRYPTION for name in faults}
     assert told == named
+
+
+def _spoken(profile: str) -> str:
+    return "openai" if profile == "openai" else "vllm"
 
 
 def _profile(rule: Requirement) -> str:

@@ -1,11 +1,13 @@
 """Probes are values: equal requests are one probe."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from soundcheck.contract import Probe, get, transcription
-from soundcheck.http.multipart import Field, File
+from soundcheck.http.multipart import Crafted, Field, File, Frame
 
 fields = st.dictionaries(
     st.sampled_from(["language", "prompt", "response_format"]), st.text(max_size=8)
@@ -27,6 +29,7 @@ def test_the_digest_identifies_the_request(one: dict[str, str], other: dict[str,
         transcription("a.wav", content_type=None),
         transcription("a.wav", repeat=1),
         transcription("a.wav", model=None),
+        replace(transcription("a.wav"), frame=Frame(line=b"\n")),
         Probe(parts=(File("file", "a.wav", "a.wav", "audio/wav"), Field("model", "{model}"))),
     ],
 )
@@ -53,3 +56,19 @@ def test_the_model_is_filled_in() -> None:
     assert Field("model", "org/m 1") in transcription("a.wav").on("org/m 1").parts
     assert get("/models/{model}").on("org/m 1").path == "/models/org%2Fm%201"
     assert Field("prompt", "{model}!") in transcription("a.wav", prompt="{model}!").on("m").parts
+
+
+def test_recorded_runs_still_find_their_exchanges() -> None:
+    """What requests can be since must not change the digests of those that do not use it."""
+    assert transcription("hello.wav", language="en").digest == "0faab3974add50fd"
+    assert get("/models").digest == "e96b48b9a2403fdb"
+
+
+def test_bytes_are_part_of_the_identity() -> None:
+    """Text and bytes tell probes apart, in fields and in crafted parts, whose clip counts."""
+    text, data = Probe(parts=(Field("a", "ff"),)), Probe(parts=(Field("a", b"\xff"),))
+    assert text.digest != data.digest
+    assert data.digest != Probe(parts=(Field("a", b"\xfe"),)).digest
+    crafted = Probe(parts=(Crafted("file", b"X: 1", clip="a.wav"), Crafted("b", b"X: 1")))
+    assert crafted.clips == ("a.wav",)
+    assert crafted.digest != Probe(parts=(Crafted("file", b"X: 2", clip="a.wav"),)).digest

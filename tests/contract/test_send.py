@@ -6,10 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from soundcheck.audio import Library
+from soundcheck.contract import Probe
 from soundcheck.contract.probe import MODELS
 from soundcheck.contract.send import ATTEMPTS, Sender
 from soundcheck.http.client import Client
 from soundcheck.http.exchange import Exchange
+from soundcheck.http.multipart import Crafted, Field, Frame
 from soundcheck.http.store import Store
 
 BUSY = b"HTTP/1.1 429 Too Many\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
@@ -67,3 +69,23 @@ def test_patience_ends(sent) -> None:
 def test_an_answer_is_an_answer(sent) -> None:
     """An error without an invitation to come back is evidence, not a reason to try again."""
     assert sent(DOWN, FINE).attempts == 1
+
+
+def test_a_crafted_form_is_recorded_as_it_was_sent(raw_server, tmp_path) -> None:
+    """Its bytes arrive as given, and the record tells them and what is odd about the whole."""
+    probe = Probe(
+        parts=(Field("prompt", b"\xff"), Crafted("file", b"X: \xff", b"<", "hello.wav", b">")),
+        frame=Frame(line=b"\n"),
+    )
+    server = raw_server(FINE.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+    with Client(server.base_url) as client:
+        store = Store(tmp_path)
+        exchange = Sender(client, store, Library(), tmp_path).answer(probe).exchange
+    assert b'name="prompt"\n\n\xff\n' in server.requests[0]
+    assert b"X: \xff\n\n<RIFF" in server.requests[0]
+    prompt, file = exchange.request.parts
+    assert prompt == {"name": "prompt", "value": "\\xff", "hex": "ff"}
+    assert (file["head"], file["before"], file["after"]) == ("X: \\xff", "<", ">")
+    assert (file["clip"], file["filename"]) == ("hello.wav", None)
+    assert exchange.request.frame == {"line": "\\n"}
+    assert Store(tmp_path).load(probe.digest) == exchange

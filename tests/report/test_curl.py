@@ -220,3 +220,35 @@ def test_curl_itself_sends_the_recorded_form(tmp_path: Path) -> None:
     assert third["Content-Disposition"].startswith('form-data; name="file"; filename="od;d, ')
     assert _Recorder.seen.count(b"\r\n\r\n\x00\xff\x0d\x0a-\r\n--") == 2
     assert "filename" not in fourth["Content-Disposition"]
+
+
+def test_what_curl_cannot_put_together_is_told() -> None:
+    """A form that is wrong on purpose is told so, and its crafted parts are left out."""
+    head = 'Content-Disposition: form-data; name="file"'
+    crafted = {"name": "prompt", "value": "\\xff", "head": head}
+    parts = [
+        {"name": "model", "value": "m"},
+        crafted,
+        {"name": "language", "value": "\ufffd", "hex": "ff"},
+        file_part() | {"head": head, "before": "", "after": ""},
+    ]
+    arguments, remarks = curl_arguments(request(parts=parts, frame={"final": "False"}), None)
+    assert [word for word in arguments if "=" in word] == ["model=m"]
+    assert "curl cannot send this form as it was put together (final 'False')" in remarks
+    for name in ("prompt", "language", "file"):
+        assert f"curl cannot send the bytes of the part '{name}'; it is left out here" in remarks
+
+
+def test_a_form_of_very_many_parts_is_cut() -> None:
+    """As many parts as can be read stand in the command, and how many do not."""
+    parts = [{"name": f"n{number}", "value": ""} for number in range(1001)]
+    arguments, remarks = curl_arguments(request(parts=parts), None)
+    assert arguments.count("--form-string") == 200
+    assert remarks == ["the last 801 parts are left out here"]
+
+
+def test_a_clip_with_edits_is_named_in_the_hint() -> None:
+    """No export of all clips has it, so the command that makes it is told."""
+    _, remarks = curl_arguments(request(parts=[file_part(clip="hello~cut-900.wav")]), None)
+    told = "clips: soundcheck fixtures export --clip 'hello~cut-900.wav' DIR, then run this in DIR"
+    assert remarks == [told]

@@ -42,6 +42,7 @@ _CODE = (
     "contents.py",
     "damage.py",
     "ebml.py",
+    "edits.py",
     "espeak_worker.py",
     "hostile.py",
     "maker.py",

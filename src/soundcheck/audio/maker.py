@@ -11,13 +11,24 @@ from functools import lru_cache
 
 import numpy as np
 
-from soundcheck.audio import containers, damage, hostile, passages, pcm, signals, sizing, tags
+from soundcheck.audio import (
+    containers,
+    damage,
+    edits,
+    hostile,
+    passages,
+    pcm,
+    signals,
+    sizing,
+    tags,
+)
 from soundcheck.audio.made import Made
 from soundcheck.audio.pieces import Piece
 from soundcheck.audio.recipe import (
     Claimed,
     Content,
     Cut,
+    Edited,
     Flipped,
     Recipe,
     RecipeError,
@@ -83,6 +94,9 @@ def _treated(data: bytes, recipe: Recipe) -> Sequence[Piece]:
             return [damage.flipped(data, share, seed)]
         case Claimed(fields):
             return [damage.claiming(data, dict(fields))]
+        case Edited(changes):
+            parsed = tuple(map(edits.parse, changes))
+            return [edits.edited(data, parsed, recipe.format.container)]
 
 
 def sounding(source: Speech | Signal, recipe: Recipe) -> Sound:

@@ -93,7 +93,14 @@ class Claimed:
     claim: tuple[tuple[str, int], ...]
 
 
-Treatment: TypeAlias = Sized | Cut | Flipped | Claimed
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The file's bytes are changed as each of the edits (``edits.py``) is written."""
+
+    edits: tuple[str, ...]
+
+
+Treatment: TypeAlias = Sized | Cut | Flipped | Claimed | Edited
 Group: TypeAlias = Literal["speech", "signal", "variant", "size", "damaged", "hostile"]
 
 
@@ -134,6 +141,8 @@ class Recipe:
             told["cover"] = True
         if isinstance(self.treatment, Claimed):
             told["claim"] = dict(self.treatment.claim)
+        elif isinstance(self.treatment, Edited):
+            told["edits"] = list(self.treatment.edits)
         elif self.treatment is not None:
             told |= asdict(self.treatment)
         return told

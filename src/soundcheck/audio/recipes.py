@@ -8,7 +8,8 @@ A table ``[NAME]`` says what sounds, by exactly one of
 
 and ``formats``: the names of the formats it is written in (``"all"``: the documented nine). The
 clips are called NAME.EXT. A recipe with a sound of its own may be asked in any of the nine; one
-called NAME-SIZE, which has that ``size``, in any other size too.
+called NAME-SIZE, which has that ``size``, in any other size too. A clip that nothing was done to
+may be asked with edits: NAME~EDIT~EDIT.EXT (``edits.py``).
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from soundcheck.audio import edits
 from soundcheck.audio.formats import FORMATS, NINE
 from soundcheck.audio.phrases import Phrase, load_phrases
 from soundcheck.audio.recipe import (
     Claimed,
     Content,
     Cut,
+    Edited,
     Flipped,
     Group,
     Recipe,
@@ -93,11 +96,13 @@ def load_recipes(folder: Path) -> dict[str, Recipe]:
 def plain(recipes: Mapping[str, Recipe], name: str) -> Recipe | None:
     """Return the recipe of the clip ``name``: a listed one, or one that follows from those.
 
-    That is a sound in another of the nine formats, or a sized file in another format or size.
-    Raises RecipeError for a size that no clip may have.
+    That is a sound in another of the nine formats, a sized file in another format or size, or a
+    clip with edits. Raises RecipeError for a size that no clip may have, and for what is no edit.
     """
     if name in recipes:
         return recipes[name]
+    if edits.SIGN in name:
+        return _with_edits(recipes, name)
     stem, _, extension = name.rpartition(".")
     if extension not in NINE:
         return None
@@ -106,6 +111,17 @@ def plain(recipes: Mapping[str, Recipe], name: str) -> Recipe | None:
         if listed is not None and listed.group in _OWN_SOUND:
             return Recipe(name, listed.group, listed.source, FORMATS[extension])
     return _in_another_size(recipes, name)
+
+
+def _with_edits(recipes: Mapping[str, Recipe], name: str) -> Recipe | None:
+    try:
+        base, changes = edits.read(name)
+    except ValueError as error:
+        raise RecipeError(f"{name}: {error}") from None
+    found = plain(recipes, base)
+    if found is None or found.treatment is not None or isinstance(found.source, Content):
+        return None
+    return replace(found, name=name, group="damaged", treatment=Edited(tuple(map(str, changes))))
 
 
 def _in_another_size(recipes: Mapping[str, Recipe], name: str) -> Recipe | None:

@@ -133,6 +133,10 @@ def export(
     everything: Annotated[
         bool, typer.Option("--all", help="Also variants, exact sizes, damaged and hostile files.")
     ] = False,
+    clip: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this one, listed or not; repeatable."),
+    ] = None,
     jobs: Jobs = None,
     quiet: Quiet = False,
 ) -> None:
@@ -144,11 +148,13 @@ def export(
     from soundcheck.audio import Library
 
     library = Library()
-    names = [
+    names = list(dict.fromkeys(clip or ())) or [
         name
         for name, one in library.recipes.items()
         if everything or one.group in ("speech", "signal")
     ]
+    for name in names:
+        library.recipe(name)  # a wrong name is told before anything is written
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     written: list[Clip] = []

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from soundcheck.audio.formats import FORMATS
 from soundcheck.contract.attack import Attack
 from soundcheck.http.exchange import Headers
-from soundcheck.http.multipart import Field, File, Part
+from soundcheck.http.multipart import WELL_FORMED, Crafted, Field, File, Frame, Part
 
 TLS, TAP = "TLS", "TAP"
 """In the place of a method: an inspection of the target's TLS, and what a tap saw."""
@@ -49,13 +49,13 @@ class Wire(StrEnum):
 class Probe:
     """A request to make: its digest is its identity.
 
-    The content is a form of ``parts``, or the text ``body``. ``form_type`` is the form's
-    Content-Type in the place of the usual one, and its boundary the form's. The requests ``before``
-    are sent first, on the same connection. ``repeat`` tells apart probes that are meant to send the
-    same request again; ``attack`` is what the tap does meanwhile. Not part of the identity are the
-    ``lane``, the ``patience`` (seconds that the answer may take; ``None``: the run's own timeout)
-    and the ``mistake``, which says in reports what is wrong with a request that a deployment must
-    refuse.
+    The content is a form of ``parts``, put together as ``frame`` says, or the text ``body``.
+    ``form_type`` is the form's Content-Type in the place of the usual one, and its boundary the
+    form's. The requests ``before`` are sent first, on the same connection. ``repeat`` tells apart
+    probes that are meant to send the same request again; ``attack`` is what the tap does meanwhile.
+    Not part of the identity are the ``lane``, the ``patience`` (seconds that the answer may take;
+    ``None``: the run's own timeout) and the ``mistake``, which says in reports what is wrong with a
+    request that a deployment must refuse.
     """
 
     method: str = "POST"
@@ -68,6 +68,7 @@ class Probe:
     before: tuple["Probe", ...] = ()
     repeat: int = 0
     attack: Attack = Attack.NONE
+    frame: Frame = WELL_FORMED
     lane: Lane = field(default=Lane.SHARED, compare=False)
     patience: float | None = field(default=None, compare=False)
     mistake: str = field(default="", compare=False)
@@ -81,17 +82,20 @@ class Probe:
         for name in ("attack", "form_type", "before"):
             if not identity[name]:  # recorded runs know their exchanges by digests without it
                 del identity[name]
+        if self.frame == WELL_FORMED:
+            del identity["frame"]
         if self.before:
             identity["before"] = [step.digest for step in self.before]
         identity["kinds"] = [type(part).__name__ for part in self.parts]
-        canonical = json.dumps(identity, sort_keys=True, ensure_ascii=True)
+        canonical = json.dumps(identity, sort_keys=True, ensure_ascii=True, default=_of_bytes)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
     def clips(self) -> tuple[str, ...]:
         """Return the names of the clips that it uploads, those of the steps before it first."""
         earlier = [clip for step in self.before for clip in step.clips]
-        return (*earlier, *(part.clip for part in self.parts if isinstance(part, File)))
+        uploads = (part for part in self.parts if isinstance(part, File | Crafted))
+        return (*earlier, *(part.clip for part in uploads if part.clip))
 
     @property
     def requests(self) -> int:
@@ -119,6 +123,13 @@ class Probe:
         path = self.path.replace(MODEL, quote(model, safe=""))
         before = tuple(step.on(model) for step in self.before)
         return replace(self, path=path, parts=parts, before=before)
+
+
+def _of_bytes(value: object) -> dict[str, str]:
+    """Return bytes as JSON can hold them, and no text is held."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"a probe holds {value!r}")
+    return {"bytes": value.hex()}
 
 
 def get(path: str, *, lane: Lane = Lane.SHARED) -> Probe:

@@ -18,11 +18,16 @@ from soundcheck.contract.line import Line
 from soundcheck.contract.plan import cost_of
 from soundcheck.contract.probe import Lane, Probe, Wire
 from soundcheck.contract.traffic import FREE, Held, Manners, Traffic, retry_after
-from soundcheck.contract.uploaded import description, uploaded
+from soundcheck.contract.uploaded import (
+    crafted_description,
+    description,
+    text_description,
+    uploaded,
+)
 from soundcheck.contract.verdict import Untestable
 from soundcheck.http.client import Client
 from soundcheck.http.exchange import Exchange, Headers
-from soundcheck.http.multipart import Body, Content, Field, Part, encode
+from soundcheck.http.multipart import WELL_FORMED, Body, Content, Crafted, Field, Part, encode
 from soundcheck.http.raw import Framing, Message
 from soundcheck.http.store import Store
 
@@ -193,7 +198,9 @@ class Sender:
                 **known,
             )
 
-        return self._kept(self._with_patience(probe, once))
+        exchange = self._with_patience(probe, once)
+        request = replace(exchange.request, frame=probe.frame.described())
+        return self._kept(replace(exchange, request=request))
 
     def _with_patience(self, probe: Probe, once: Callable[[], Exchange]) -> Exchange:
         """Send ``probe`` by ``once``, again where it was put off or the way was at fault.
@@ -236,22 +243,23 @@ class Sender:
 
     def _body(self, probe: Probe) -> tuple[bytes | Body, Headers, tuple[dict[str, Any], ...]]:
         """Return the content of a request, its headers, and what its parts are."""
-        if not probe.parts:
+        if not probe.parts and probe.frame == WELL_FORMED:
             return probe.body.encode(), probe.headers, ()
         sent = [self._resolved(part) for part in probe.parts]
         contents = [self._content(part) for part in sent]
         pairs = ((part, content) for part, (content, _) in zip(sent, contents, strict=True))
-        form = encode(pairs, probe.form_type)
+        form = encode(pairs, probe.form_type, probe.frame)
         headers = (("Content-Type", form.content_type), *probe.headers)
         return form, headers, tuple(recorded for _, recorded in contents)
 
     def _resolved(self, part: Part) -> Part:
         """Return ``part`` with the run's own words in it, where it has places for them."""
-        if self._line is None:
+        if self._line is None or isinstance(part, Crafted):
             return part
         canaries = self._line.canaries
         if isinstance(part, Field):
-            return replace(part, value=canaries.resolve(part.value))
+            value = part.value
+            return replace(part, value=canaries.resolve(value)) if isinstance(value, str) else part
         return replace(part, filename=part.filename and canaries.resolve_name(part.filename))
 
     def _price(self, name: str) -> tuple[float, int]:
@@ -262,10 +270,15 @@ class Sender:
 
     def _content(self, part: Part) -> tuple[Content, dict[str, Any]]:
         if isinstance(part, Field):
-            return Content(part.value.encode()), {"name": part.name, "value": part.value}
+            data = part.value if isinstance(part.value, bytes) else part.value.encode()
+            return Content(data), text_description(part)
+        if isinstance(part, Crafted) and not part.clip:
+            return Content(), crafted_description(part)
         own = self._line is not None and part.clip == CANARY_CLIP
         clip = self._line.canaries.clip if own and self._line else self._library.clip(part.clip)
         content = Content(path=clip.path, size=clip.size, sha256=clip.sha256)
+        if isinstance(part, Crafted):
+            return content, crafted_description(part) | description(part, clip)
         return content, description(part, clip)
 
 

@@ -4,7 +4,7 @@ All times are seconds after the exchange began; all sizes are bytes.
 """
 
 import base64
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from soundcheck.http.headers import Headers as Headers
@@ -23,7 +23,8 @@ class SentRequest:
 
     ``sent_bytes`` of the ``body_bytes`` had been handed to the network when the answer came;
     ``None`` where that was not counted. ``body`` is a content that is no form. ``sender`` says who
-    sent it and how, where it was not the ordinary client.
+    sent it and how, where it was not the ordinary client; ``frame`` how a form was put together,
+    where that was not as RFC 7578 says.
     """
 
     method: str
@@ -34,6 +35,7 @@ class SentRequest:
     sent_bytes: int | None = None
     body: str = ""
     sender: str = ""
+    frame: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from soundcheck.report.printable import one_line, printable
 CLIPS_HINT = "clips: soundcheck fixtures export --all DIR, then run this in DIR"
 CANARY_HINT = "canary.wav was made for this run: run this in its folder tap"
 _CANARY_CLIP = "canary.wav"
+_EDITED = "~"  # in the name of a clip with edits, which is none of all those that are listed
 _REDACTED = "[redacted]"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_FROM_ENVIRONMENT = re.compile(r"Authorization: Bearer \$[A-Za-z_][A-Za-z0-9_]*")
@@ -24,6 +25,7 @@ _BY_CURL = frozenset(
 _DEFAULTS = frozenset({("accept", "*/*")})
 _USUAL_FORM = re.compile(r"multipart/form-data; boundary=soundcheck-[0-9a-f]+")
 _BODY_LIMIT = 4000  # characters of a content that is no form; a longer one makes no command
+_PARTS_SENT = 200  # of a form; more make no command that anybody could read
 _GLOBS = frozenset("[]{}")
 _PLAIN_FORM_VALUE = re.compile(r"[A-Za-z0-9._/+ -]*")
 
@@ -78,8 +80,10 @@ def curl_arguments(
     if {"name": "stream", "value": "true"} in parts:
         arguments.append("--no-buffer")
     arguments += _header_arguments(request, api_key_env, remarks)
-    for part in parts:
+    for part in parts[:_PARTS_SENT]:
         arguments += _part_arguments(part, remarks)
+    if len(parts) > _PARTS_SENT:
+        remarks.append(f"the last {len(parts) - _PARTS_SENT:,} parts are left out here")
     if content is not None:
         if not any(name.lower() == "content-type" for name, _ in request["headers"]):
             arguments += ["--header", "Content-Type:"]  # curl would call it a form
@@ -87,9 +91,16 @@ def curl_arguments(
         arguments += ["--data-raw", content]
     elif not parts and request["body_bytes"]:
         remarks.append(f"the body of {request['body_bytes']} bytes is no form and is left out here")
+    if request.get("frame"):
+        told = ", ".join(f"{name} {value!r}" for name, value in request["frame"].items())
+        remarks.insert(0, f"curl cannot send this form as it was put together ({one_line(told)})")
     clips = {part["clip"] for part in parts if "clip" in part}
     if clips:
-        remarks.insert(0, CANARY_HINT if clips == {_CANARY_CLIP} else CLIPS_HINT)
+        hint = CANARY_HINT if clips == {_CANARY_CLIP} else CLIPS_HINT
+        if edited := sorted(clip for clip in clips if _EDITED in clip):
+            named = " ".join(f"--clip {shlex.quote(one_line(clip))}" for clip in edited)
+            hint = f"clips: soundcheck fixtures export {named} DIR, then run this in DIR"
+        remarks.insert(0, hint)
     return arguments, remarks
 
 
@@ -122,6 +133,11 @@ def _header_arguments(
 
 def _part_arguments(part: Mapping[str, Any], remarks: list[str]) -> list[str]:
     name = part["name"]
+    if "head" in part or "hex" in part:
+        remarks.append(
+            f"curl cannot send the bytes of the part {one_line(name)!r}; it is left out here"
+        )
+        return []
     if "=" in name or "\0" in name + str(part.get("value", "")):
         remarks.append(f"curl cannot write the part {one_line(name)!r}; it is left out here")
         return []

@@ -123,7 +123,7 @@ def _evidence(exchange: Mapping[str, Any], digest: str, file: str, target: Targe
         gist=one_line(_gist(request["parts"], target.model), _GIST_SHOWN),
         answer=answer,
         headers=(("", f"{request['method']} {request['url']}"), *limited(request["headers"])),
-        parts=limited([[part["name"], _part(part)] for part in request["parts"]]),
+        parts=limited(_form(request)),
         content=content,
         content_note=content_note,
         progress=_progress(request, answered=response is not None),
@@ -181,7 +181,7 @@ def _gist(parts: list[Mapping[str, Any]], model: str) -> str:
     told = []
     for part in parts:
         if "clip" in part:
-            name = part["filename"]
+            name = part.get("head", part["filename"])
             told.append(
                 part["clip"] if name in (None, part["clip"]) else f"{part['clip']} as {name}"
             )
@@ -191,9 +191,20 @@ def _gist(parts: list[Mapping[str, Any]], model: str) -> str:
     return ", ".join(told)
 
 
+def _form(request: Mapping[str, Any]) -> list[list[str]]:
+    """Return the parts of a form by name, and first how they were put together if that is odd."""
+    frame = [f"{name} {value!r}" for name, value in (request.get("frame") or {}).items()]
+    odd = [["put together with", ", ".join(frame)]] if frame else []
+    return odd + [[part["name"], _part(part)] for part in request["parts"]]
+
+
 def _part(part: Mapping[str, Any]) -> str:
     if "clip" not in part:
-        return str(part["value"])
+        value = str(part["value"])
+        return f"{part['head']}: {value}" if "head" in part else value
+    if "head" in part:
+        around = "".join(f", {side} it {part[side]}" for side in ("before", "after") if part[side])
+        return f"{part['head']}: clip {part['clip']}, {size(part['size'])}{around}"
     name = part["filename"]
     label = "no file name" if name is None else name
     facts = (
