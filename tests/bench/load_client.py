@@ -7,7 +7,9 @@ answers it with a line: what was done, and the CPU time that this process took f
 import json
 import os
 import random
+import re
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,11 @@ _TRANSCRIPT = "one two three four"
 
 @dataclass(frozen=True)
 class Task:
-    """What to do: uploads of ``size`` bytes by ``users`` at once for ``seconds``."""
+    """What to do: uploads of ``size`` bytes by ``users`` at once for ``seconds``.
+
+    A ``stream`` has a delta each ``gap_s``. With ``steady`` the CPU time is that of so many seconds
+    in which all streams run, else it is of all.
+    """
 
     base_url: str
     size: int
@@ -34,15 +41,17 @@ class Task:
     users: int = CONNECTIONS
     roots: str | None = None
     stream: bool = False
+    gap_s: float = 0.0
+    steady: float = 0.0
 
 
 @dataclass(frozen=True)
 class Done:
     """What came of it: ``cpu_us`` is per request.
 
-    Of streams, ``cpu_us`` is per delta, ``user_ns`` and ``kernel_ns`` are how much later than it
-    was sent each delta was stamped by us and by the kernel, and ``memory`` is what the process had
-    before, and at most (bytes).
+    Of streams, ``requests`` are those that began, ``cpu_us`` is per delta, ``user_ns`` and
+    ``kernel_ns`` are how much later than it was sent each delta was stamped by us and by the
+    kernel, and ``memory`` is what the process had before, and at most (bytes).
     """
 
     requests: int
@@ -170,40 +179,98 @@ def bare(task: Task) -> Done:
 
 
 def stamps(task: Task) -> Done:
-    """Read streams by our client alone, one for each user, and compare the stamps of deltas."""
+    """Read streams by our client alone, one for each user, and compare the stamps of deltas.
+
+    The streams begin one after the other, over ``task.seconds``. What is compared are the deltas
+    that came while all of them ran.
+    """
     import gevent
 
     from soundcheck.load.client import TranscriptionClient
     from soundcheck.load.vitals import quiet_garbage
 
     asked = form(task.size, stream=True)
-    seen: list[tuple[str, int, int | None]] = []
-    counts = [0, 0]
-
-    def observe(*event: Any) -> None:
-        seen.append(event)  # looked at later, so as not to delay those that come next
+    seen: list[list[tuple[str, int, int | None]]] = [[] for _ in range(task.users)]
+    coalesced = 0
 
     def read(number: int) -> None:
+        nonlocal coalesced
         gevent.sleep(task.seconds * number / task.users)
-        reader = TranscriptionClient(task.base_url, observe=observe)
+        events = seen[number]  # looked at later, so as not to delay those that come next
+        reader = TranscriptionClient(task.base_url, observe=lambda *event: events.append(event))
         measured = reader.transcribe(asked)
         reader.close()
         if measured.cause:
             raise SystemExit(f"a stream failed: {measured.detail}")
-        counts[0] += measured.deltas
-        counts[1] += measured.coalesced
+        coalesced += measured.coalesced
 
     quiet_garbage()
     readers = [gevent.spawn(read, number) for number in range(task.users)]
     gevent.joinall(readers, raise_error=True)
+    # The first tells of the stream's begin, and the last of its end.
+    begin = max(events[1][1] for events in seen)
+    end = min(events[-2][1] for events in seen)
     user: list[int] = []
     kernel: list[int] = []
-    for data, ours, theirs in seen:
-        if (sent := json.loads(data).get("sent_ns")) is not None:
+    for data, ours, theirs in chain.from_iterable(seen):
+        sent = json.loads(data).get("sent_ns")
+        if sent is not None and begin <= ours <= end:
             user.append(ours - sent)
             if theirs is not None:
                 kernel.append(theirs - sent)
-    return Done(task.users, 0.0, counts[0], counts[1], tuple(user), tuple(kernel))
+    return Done(task.users, 0.0, len(user), coalesced, tuple(user), tuple(kernel))
+
+
+def reads(task: Task) -> Done:
+    """Read streams in the shortest way there is with gevent: what comes is stamped, and kept."""
+    import gevent
+
+    from soundcheck.load.vitals import quiet_garbage
+
+    asked = form(task.size, stream=True)
+    host = task.base_url.removeprefix("http://").removesuffix("/v1")
+    head = f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: {host}\r\n".encode() + asked.head
+    address, port = host.split(":")
+
+    def read(number: int) -> None:
+        gevent.sleep(task.seconds * number / task.users)
+        connection = socket.create_connection((address, int(port)))
+        connection.sendall(head + asked.body)
+        connection.setblocking(False)
+        reader = gevent.get_hub().loop.io(connection.fileno(), 1)
+        data = b"."
+        while data and not data.endswith(b"0\r\n\r\n"):
+            gevent.get_hub().wait(reader)
+            data = connection.recv(8192)
+            seen[number].append((data, time.monotonic_ns()))
+        reader.close()
+        connection.close()
+
+    seen: list[list[tuple[bytes, int]]] = [[] for _ in range(task.users)]
+    quiet_garbage()
+    readers = [gevent.spawn(read, number) for number in range(task.users)]
+    used = _steady(task)
+    gevent.joinall(readers, raise_error=True)
+    begin, end = max(one[1][1] for one in seen), min(one[-2][1] for one in seen)
+    sent = re.compile(rb'"sent_ns": ?(\d+)')
+    late = [
+        ours - int(found[1])
+        for data, ours in chain.from_iterable(seen)
+        if begin <= ours <= end and (found := sent.search(data))
+    ]
+    return Done(task.users, used, len(late), user_ns=tuple(late))
+
+
+def _steady(task: Task) -> float:
+    """Return the CPU time of a delta (µs) while all streams run, which began over ``seconds``."""
+    import gevent
+
+    gevent.sleep(task.seconds + 0.5)
+    begin, used = time.monotonic(), time.process_time_ns()
+    gevent.sleep(task.steady)
+    used = time.process_time_ns() - used
+    deltas = (time.monotonic() - begin) / task.gap_s * task.users
+    return used / 1000 / deltas
 
 
 def _pool(task: Task, runner: Any) -> Done:
@@ -273,24 +340,20 @@ def streams(task: Task) -> Done:
 
     told: dict[str, Any] = {}
     runner, stage = _staged(task, task.seconds, lambda kind, delta: told.update(delta))
-    before = most = memory(os.getpid())
-    used = time.process_time_ns()
+    before = most = 0
+    if not task.steady:
+        before = most = memory(os.getpid())
     runner.start(task.users, spawn_rate=10 * task.users)
+    used = _steady(task) if task.steady else 0.0
     while not told.get("final"):
         gevent.sleep(0.5)
-        most = max(most, memory(os.getpid()))
-    used = time.process_time_ns() - used
+        if not task.steady:
+            most = max(most, memory(os.getpid()))
     stage.join()
     runner.quit()
     vitals = told["vitals"]
-    deltas = max(1, vitals["deltas"])
-    return Done(
-        runner.stats.total.num_requests,
-        used / 1000 / deltas,
-        deltas,
-        vitals["coalesced"],
-        memory=(before, most),
-    )
+    coalesced = vitals["coalesced"]
+    return Done(vitals["sent"], used, vitals["deltas"], coalesced, memory=(before, most))
 
 
 def fast(task: Task) -> Done:
@@ -371,7 +434,7 @@ def encoding(task: Task) -> Done:
     return asyncio.run(run())
 
 
-KINDS = {one.__name__: one for one in (bare, ours, fast, http, encoding, stamps, streams)}
+KINDS = {one.__name__: one for one in (bare, ours, fast, http, encoding, stamps, streams, reads)}
 
 
 def main() -> None:

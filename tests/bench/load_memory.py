@@ -17,10 +17,11 @@ def load_memory() -> Iterator[Figure]:
 
     A stream lasts longer than it takes for all to begin. One user warms up what all share.
     """
-    with start_stub(StubSettings(deltas=40, delta_gap_s=0.1)) as stub, client("streams") as users:
+    settings = StubSettings(deltas=80, delta_gap_s=0.1)
+    with start_stub(settings) as stub, client("streams") as users:
         on_core(stub.pid, 0)
         users.measure(Task(stub.base_url, SIZE, 0.1, 1, stream=True))
-        done = users.measure(Task(stub.base_url, SIZE, 1.0, USERS, stream=True))
+        done = users.measure(Task(stub.base_url, SIZE, 4.0, USERS, stream=True))
     if done.requests < USERS:
         raise SystemExit(f"only {done.requests} of {USERS} users had a stream")
     before, most = done.memory

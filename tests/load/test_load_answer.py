@@ -47,6 +47,20 @@ def test_both_dialects_are_read(events: list[object], cuts: list[int]) -> None:
     assert len(heard) == 5
 
 
+@given(st.text(" \t", max_size=3), st.text(" \t", max_size=3))
+def test_space_around_an_event_makes_no_difference(before: str, after: str) -> None:
+    """JSON allows space around a value, and so does an event."""
+    reader = StreamReader()
+    assert reader.feed(b": ping\n\n") == 0
+    assert (
+        reader.feed(
+            f'data: {before}{{"choices": [{{"delta": {{"content": "a"}}}}]}}{after}\n\n'.encode()
+        )
+        == 1
+    )
+    assert reader.text == "a"
+
+
 def test_the_last_event_has_the_text_if_no_other_has() -> None:
     """A stream without deltas still brings its transcript."""
     reader = StreamReader()

@@ -95,8 +95,8 @@ class EventParser:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events that ``chunk``, the next bytes of the stream, completes."""
-        if self._is_between and (event := self._frame(chunk)) is not None:
-            return [event]
+        if (data := self.only(chunk)) is not None:
+            return [_event((data, self._offset, "message", self._last_id, self._retry))]
         if self._opening is not None:
             chunk = self._after_mark(self._opening + chunk)
         if self._line or self._after_cr or self._has_fields:
@@ -112,6 +112,28 @@ class EventParser:
         )
         events, self._events = self._events, []
         return events
+
+    def only(self, chunk: bytes) -> str | None:
+        """Return the data of ``chunk`` if it is one whole message and nothing else.
+
+        None: it is anything else and was not taken; ``feed`` has to be given it. Servers send a
+        frame, one line of data and a blank line, for each word: this is the way of most chunks.
+        """
+        if (
+            not self._is_between
+            or chunk[:6] != _OPENING
+            or chunk[-2:] != _CLOSING
+            or chunk.count(b"\n") != 2
+            or b"\r" in chunk
+            or len(chunk) > self._max_event
+        ):
+            return None
+        try:
+            data = chunk[6:-2].decode()
+        except UnicodeDecodeError:
+            return None
+        self._offset += len(chunk)
+        return data
 
     def close(self) -> None:
         """Take note that the stream has ended: an event without its blank line is none."""
@@ -142,27 +164,6 @@ class EventParser:
         self._note("byte-order-mark", 0)
         self._offset = len(MARK)
         return opening[len(MARK) :]
-
-    def _frame(self, chunk: bytes) -> Event | None:
-        """Return the event of a chunk that is one line of data and a blank line, else None.
-
-        Servers send a frame for each word: this is the way of most chunks.
-        """
-        try:
-            text = chunk.decode()
-        except UnicodeDecodeError:
-            return None
-        data = text[6:-2]
-        if (
-            text[:6] != "data: "
-            or text[-2:] != "\n\n"
-            or "\n" in data
-            or "\r" in data
-            or len(chunk) > self._max_event
-        ):
-            return None
-        self._offset = end = self._offset + len(chunk)
-        return _event((data, end, "message", self._last_id, self._retry))
 
     def _take_from_between(self, chunk: bytes) -> None:
         """Take a chunk that begins an event, or continues the one of which bytes are held."""

@@ -162,25 +162,33 @@ class Exchange:
             measured.add_deltas(reader.feed(body), stamp)
 
     def _read_stream(self, reader: StreamReader) -> None:
-        """Read a stream to its last event: the path of every delta, so without detours."""
-        line, parser, measured = self._line, self._parser, self._measured
-        stamp = self._stamp
+        """Read a stream to its last event."""
+        if reader.ended or self._parser.complete:
+            return
         try:
-            while not (reader.ended or parser.complete):
-                data = line.receive()
-                if not data:
-                    parser.close()
-                    return
-                measured.received += len(data)
-                user, kernel = line.user_ns, line.kernel_ns
-                stamp = user if kernel is None else kernel
-                if kernel is not None and user - stamp > measured.lag:
-                    measured.lag = user - stamp
-                if new := reader.feed(parser.feed(data)):
-                    measured.add_deltas(new, stamp)
+            self._line.follow(partial(self._hear, reader))
         except OSError as broken:
             raise Failure("reset", broken.strerror or str(broken)) from None
+
+    def _hear(self, reader: StreamReader, data: bytes) -> bool:
+        """Take the next bytes of a stream; tell whether they end it.
+
+        This is the path of every delta, so without detours.
+        """
+        line, parser, measured = self._line, self._parser, self._measured
+        user, stamp = line.user_ns, line.kernel_ns
+        if stamp is None:
+            stamp = user
+        elif user - stamp > measured.lag:
+            measured.lag = user - stamp
         self._stamp = stamp
+        if not data:
+            parser.close()
+            return True
+        measured.received += len(data)
+        if new := reader.feed(parser.feed(data)):
+            measured.add_deltas(new, stamp)
+        return reader.ended or parser.complete
 
     def _begin_body(self) -> None:
         """Find out what the body is, now that the head is in."""

@@ -1,7 +1,7 @@
 """TLS on such a connection, by memory: reads stay ours, so that their stamps stay exact."""
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,14 @@ class SecureLine(Line):
                 self._flush()
             if pieces:
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def follow(self, take: Callable[[bytes], bool]) -> None:
+        """Hand what comes to ``take`` until that says it was all.
+
+        TLS may have to send something, and wait for that: this cannot be done in the loop.
+        """
+        while not take(self.receive()):
+            pass
 
     def _flush(self) -> None:
         """Send what TLS itself has to say, which is little."""

@@ -92,16 +92,15 @@ class ResponseParser:
         """Return what ``data``, the next bytes, bring of the body; raises Failure."""
         state = self._state
         if state == _SIZE_LINE and not self._rest:
-            # A server that streams sends a chunk at a time.
-            line = _CHUNK.match(data)
-            if line is not None:
-                begin, size = line.end(), int(line[1], 16)
-                if begin + size + 2 == len(data) and size and data.endswith(b"\r\n"):
-                    self._taken += size
-                    self._chunks += 1
-                    if self._taken <= MAX_BODY and self._chunks <= MAX_CHUNKS:
-                        return data[begin:-2]
-                    raise Failure("too-long", f"a stream of {self._chunks} chunks")
+            # A server that streams sends a chunk at a time, and its size in the shortest way.
+            begin = data.find(b"\r\n", 1, 9) + 2
+            size = len(data) - begin - 2
+            if size > 0 and data[: begin - 2] == b"%x" % size and data[-2:] == b"\r\n":
+                self._taken += size
+                self._chunks += 1
+                if self._taken <= MAX_BODY and self._chunks <= MAX_CHUNKS:
+                    return data[begin:-2]
+                raise Failure("too-long", f"a stream of {self._chunks} chunks")
         if state == _HEAD:
             data = self._take_head(data)
             if not data and not self.has_head:
