@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from soundcheck.reference.auth import check_key
-from soundcheck.reference.connection import Life, Mortal
+from soundcheck.reference.connection import Ending, Life, Mortal
 from soundcheck.reference.dialects import MAX_FILE, Answer, Voices, dialect
 from soundcheck.reference.eventstream import EVENT_STREAM, EventStream, encode
 from soundcheck.reference.faults import SLOWEST, Call, Event, Reply, choose
@@ -33,6 +33,7 @@ from soundcheck.reference.settings import Settings
 from soundcheck.reference.transcript import Hearing, TooLong, Transcript, Undecodable, hearing
 from soundcheck.reference.upload import Form, read_form
 
+TRANSCRIPTIONS = "/v1/audio/transcriptions"
 JSON = "application/json"
 RECOGNIZER_HEADER = "x-soundcheck-recognizer"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -60,7 +61,7 @@ def create_app(
     """
     backend = _Backend(settings, pool)
     routes = [
-        Route("/v1/audio/transcriptions", backend.transcribe, methods=["POST"]),
+        Route(TRANSCRIPTIONS, backend.transcribe, methods=["POST"]),
         Route("/v1/models", backend.models, methods=["GET"]),
     ]
     if backend.dialect.retrieves_models:
@@ -153,8 +154,11 @@ class _Backend:
                 check_key(incoming.authorization, self._key)
             except Refusal as unauthorized:
                 refusal = unauthorized
-        response = await self._refused(refusal, None, incoming)
-        response.headers.update(allowed)
+        ours = bool(allowed) and incoming.path.endswith(TRANSCRIPTIONS)
+        call = self._call("transcription", incoming) if ours else None
+        response = await self._refused(refusal, call, incoming)
+        for name, value in allowed.items():
+            response.headers.setdefault(name, value)
         return response
 
     async def failure(self, http: HttpRequest, error: Exception) -> Response:
@@ -169,10 +173,15 @@ class _Backend:
             accept=incoming.accept,
             expects=incoming.expects,
             memory=self._memory,
+            content_type=incoming.content_type,
+            chunked=incoming.chunked,
+            connection=incoming.connection,
         )
 
     async def _form(self, incoming: Incoming) -> Form:
         check_key(incoming.authorization, self._key)
+        if self._deviations.withholds_leave:
+            incoming.withhold_leave()
         self._limits.check_announced(incoming.declared_length)
         return await read_form(
             incoming.chunks(),
@@ -300,6 +309,8 @@ class _Backend:
             if reply.action == "close" or incoming.unwanted:
                 response.headers["connection"] = "close"
             return response
+        if reply.action == "end":
+            return Ending(reply.body, reply.status, self._all_headers(reply, incoming))
         if reply.action == "hang":
             with suppress(TimeoutError):
                 async with asyncio.timeout(SLOWEST):

@@ -3,8 +3,9 @@
 import asyncio
 import socket
 import struct
-from typing import cast
+from typing import Any, cast
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # SO_LINGER, on, for 0 seconds: what was not sent is thrown away, and the other side gets a reset.
@@ -29,6 +30,22 @@ async def close(receive: Receive) -> None:
     """Close the connection after what was sent, though the answer is not complete."""
     _transport(receive).close()
     await _closed(receive)
+
+
+def withhold_leave(receive: Receive) -> None:
+    """Let uvicorn forget that the client waits for leave to send its body: it gets none."""
+    cycle: Any = getattr(receive, "__self__", None)
+    if hasattr(cycle, "waiting_for_100_continue"):
+        cycle.waiting_for_100_continue = False
+
+
+class Ending(Response):
+    """A complete answer after which the connection is closed, though it does not say so."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer, then close the connection."""
+        await super().__call__(scope, receive, send)
+        await close(receive)
 
 
 def _transport(receive: Receive) -> asyncio.Transport:

@@ -38,6 +38,8 @@ class Incoming:
         given = http.headers.get("x-request-id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
         self.expects = http.headers.get("expect", "").lower() == "100-continue"
+        self.chunked = "chunked" in http.headers.get("transfer-encoding", "").lower()
+        self.connection = f"{http.client.host}:{http.client.port}" if http.client else ""
         told = {one.strip() for one in http.headers.get("connection", "").lower().split(",")}
         old = http.scope.get("http_version") == "1.0"
         self._closes = "close" in told or (old and "keep-alive" not in told)
@@ -95,6 +97,10 @@ class Incoming:
         """Return when the client has left; what it still sends is read and thrown away."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+    def withhold_leave(self) -> None:
+        """Read the body without having given the leave that its sender waits for."""
+        connection.withhold_leave(self._receive)
 
     async def reset(self) -> None:
         """Close the connection without an answer; returns when it is closed."""

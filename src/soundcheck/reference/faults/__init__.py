@@ -10,6 +10,7 @@ from soundcheck.reference.faults import (
     benign_streams,
     errors,
     formats,
+    http,
     limits,
     models,
     robustness,
@@ -68,6 +69,7 @@ FAULTS = _named(
     models.FAULTS,
     limits.FAULTS,
     robustness.FAULTS,
+    http.FAULTS,
     streams.FAULTS,
 )
 BENIGN = _named(benign.VARIATIONS, benign_errors.VARIATIONS, benign_streams.VARIATIONS)

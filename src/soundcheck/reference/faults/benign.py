@@ -71,6 +71,11 @@ def _(reply: Reply, call: Call) -> Reply:
     return replace(reply, headers=reply.headers + added)
 
 
+@VARIATIONS.reply("cache-private", "The client itself may keep an answer for a minute.")
+def _(reply: Reply, call: Call) -> Reply:
+    return replace(reply, headers=(*reply.headers, ("cache-control", "private, max-age=60")))
+
+
 @VARIATIONS.body("language-as-code", "verbose_json gives the language's code.", on=_VERBOSE)
 def _(body: Any, call: Call) -> Any:
     return body | {"language": _CODES.get(body["language"], body["language"])}

@@ -60,3 +60,20 @@ def _(reply: Reply, call: Call) -> Reply:
     if call.dialect == "vllm" and isinstance(body["error"], dict):
         body["error"]["code"] = status
     return replace(reply.with_text(json.dumps(body)), status=status)
+
+
+@VARIATIONS.error("refusal-closes", "After a refusal the connection is closed, as it says.")
+def _(reply: Reply, call: Call) -> Reply:
+    if call.form is None:  # what was not read must be read on, or the answer is lost
+        return reply
+    return replace(reply, headers=(*reply.headers, ("connection", "close")))
+
+
+@VARIATIONS.error("method-404", "A wrong method gives status 404.")
+def _(reply: Reply, call: Call) -> Reply:
+    if call.refused is not Kind.WRONG_METHOD:
+        return reply
+    body = json.loads(reply.body)
+    if call.dialect == "vllm" and isinstance(body["error"], dict):
+        body["error"]["code"] = 404
+    return replace(reply.with_text(json.dumps(body)), status=404)

@@ -16,10 +16,11 @@ from soundcheck.reference.upload import Form, Upload
 
 Route: TypeAlias = Literal["transcription", "models", "model"]
 
-Action: TypeAlias = Literal["close", "reset", "hang", "die"]
+Action: TypeAlias = Literal["close", "end", "reset", "hang", "die"]
 """What is done to the connection in place of a proper answer.
 
 ``close``: the answer is sent without reading the rest of the body, and the connection closed;
+``end``: the answer is sent, and the connection closed, though it said nothing of that;
 ``reset``: closed without an answer (RST); ``hang``: the body is read and nothing answered until
 the client leaves or SLOWEST seconds have passed; ``die``: from now on this application resets every
 connection that asks it something.
@@ -41,8 +42,9 @@ class Call:
     """What is being answered: the route, the models served, and the request as far as read.
 
     ``accept`` is the client's header Accept, ``expects`` whether it asks for leave to send its body
-    (``Expect: 100-continue``); ``refused`` the reason of a refusal, None otherwise. ``memory`` is
-    what faults keep from one request to the next: one for each deployment.
+    (``Expect: 100-continue``), ``content_type`` and ``chunked`` how it labels and frames it;
+    ``connection`` is the client's end, HOST:PORT. ``refused`` is the reason of a refusal, None
+    otherwise. ``memory`` is what faults keep from one request to the next: one for each deployment.
     """
 
     route: Route
@@ -52,6 +54,9 @@ class Call:
     dialect: DialectName = "openai"
     accept: str = ""
     expects: bool = False
+    content_type: str = ""
+    chunked: bool = False
+    connection: str = ""
     refused: Kind | None = None
     memory: dict[str, Any] = field(default_factory=dict)
 
@@ -103,7 +108,8 @@ LimitHook: TypeAlias = Callable[[Limits], Limits]
 class Deviation:
     """A named difference from the reference: one sentence, and its hooks.
 
-    The hooks, in the order in which they act: ``limit`` changes the size limit, ``form`` the fields
+    It ``withholds_leave`` if it never answers 100 where a client waits for that. The hooks, in the
+    order in which they act: ``limit`` changes the size limit, ``form`` the fields
     received, ``refuse`` rejects the file, ``rewrite`` changes its bytes, ``hear`` the transcript,
     ``body`` the JSON value of a successful answer, ``reply`` any encoded answer but a stream.
 
@@ -124,6 +130,7 @@ class Deviation:
     stream_reply: ReplyHook | None = None
     events: EventsHook | None = None
     frames: FramesHook | None = None
+    withholds_leave: bool = False
 
 
 class Fault(Deviation):
@@ -273,6 +280,7 @@ class Deviations:
     def __init__(self, chosen: Iterable[Deviation] = ()) -> None:
         self._chosen = tuple(chosen)
         self.hears = any(one.hear is not None for one in self._chosen)
+        self.withholds_leave = any(one.withholds_leave for one in self._chosen)
 
     def limit(self, limits: Limits) -> Limits:
         """Return the size limit as the deployment has it."""
