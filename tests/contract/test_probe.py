@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundcheck.contract import Probe, get, transcription
+from soundcheck.contract import Probe, Wire, get, transcription
 from soundcheck.http.multipart import Crafted, Field, File, Frame
 
 fields = st.dictionaries(
@@ -29,6 +29,10 @@ def test_the_digest_identifies_the_request(one: dict[str, str], other: dict[str,
         transcription("a.wav", content_type=None),
         transcription("a.wav", repeat=1),
         transcription("a.wav", model=None),
+        transcription("a.wav", wire=Wire.CHUNKED),
+        transcription("a.wav", form_type="multipart/form-data; boundary=b"),
+        replace(transcription("a.wav"), before=(transcription("a.wav"),)),
+        replace(transcription("a.wav"), before=(transcription("b.wav"),)),
         replace(transcription("a.wav"), frame=Frame(line=b"\n")),
         Probe(parts=(File("file", "a.wav", "a.wav", "audio/wav"), Field("model", "{model}"))),
     ],
@@ -72,3 +76,18 @@ def test_bytes_are_part_of_the_identity() -> None:
     crafted = Probe(parts=(Crafted("file", b"X: 1", clip="a.wav"), Crafted("b", b"X: 1")))
     assert crafted.clips == ("a.wav",)
     assert crafted.digest != Probe(parts=(Crafted("file", b"X: 2", clip="a.wav"),)).digest
+
+
+def test_a_request_has_the_digest_of_recorded_runs() -> None:
+    """What a probe does not use is no part of its identity: old runs can be judged again."""
+    assert transcription("hello.wav", language="en").digest == "0faab3974add50fd"
+
+
+def test_steps_before_a_request_are_requests_of_their_own() -> None:
+    """They take the model's name, and count with what they upload."""
+    probe = replace(transcription("b.wav"), before=(transcription("a.wav"), get("/models/{model}")))
+    first, second = probe.on("m").before
+    assert Field("model", "m") in first.parts
+    assert second.path == "/models/m"
+    assert probe.requests == 3
+    assert probe.clips == ("a.wav", "b.wav")

@@ -252,3 +252,23 @@ def test_a_clip_with_edits_is_named_in_the_hint() -> None:
     _, remarks = curl_arguments(request(parts=[file_part(clip="hello~cut-900.wav")]), None)
     told = "clips: soundcheck fixtures export --clip 'hello~cut-900.wav' DIR, then run this in DIR"
     assert remarks == [told]
+
+
+def test_requests_of_one_connection_stay_on_one() -> None:
+    """Each request before it is one command's, in order; what is said of them is said once."""
+    first = request(method="PUT", parts=[file_part()])
+    words = words_seen_by_curl(curl_command(request(parts=[file_part()]), None, [first, first]))
+    form = ["--form", "file=@hello.mp3;filename=hello.mp3;type=audio/mpeg"]
+    put = ["--include", URL, "--request", "PUT", *form]
+    assert words == [*put, "--next", *put, "--next", "--include", URL, *form]
+
+
+def test_a_boundary_that_curl_does_not_choose_is_told() -> None:
+    """Curl makes boundaries of its own: one that a check is about is named."""
+    asked = request(
+        headers=[["content-type", 'multipart/form-data; boundary="a b"']], parts=[file_part()]
+    )
+    _, remarks = curl_arguments(asked, None)
+    assert remarks[1:] == [
+        'curl chooses a boundary of its own; it was: multipart/form-data; boundary="a b"'
+    ]

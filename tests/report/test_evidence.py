@@ -218,3 +218,20 @@ def test_what_a_tap_saw_meanwhile_stands_beside_the_answer(
     damaged = evidence(tmp_path, make_exchange("json") | {"tapped": {"hops": [{}]}})
     assert damaged.problem is not None
     assert "is damaged" in damaged.problem
+
+
+def test_what_was_sent_before_on_the_connection_is_told(
+    tmp_path: Path, make_exchange: MakeExchange
+) -> None:
+    """Earlier steps are a line each, and an announced end is not held against the deployment."""
+    document = make_exchange("kept")
+    step = {name: document[name] for name in ("request", "response", "timing")}
+    document["earlier"] = [step]
+    document["request"] = document["request"] | {"sender": "the raw sender, one connection"}
+    shown = evidence(tmp_path, document)
+    assert shown.sender == "the raw sender, one connection"
+    told = "response_format=verbose_json, sentence.wav → 200 OK"
+    assert shown.earlier == (f"POST /v1/audio/transcriptions {told}",)
+    assert "--next" in shown.curl
+    ended = evidence(tmp_path, document | {"response": None})
+    assert ended.answer == "not sent: the answer before it ended the connection"
