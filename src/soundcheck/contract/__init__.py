@@ -1,6 +1,7 @@
 """What a deployment must keep, and how that is found out: the vocabulary of the suites."""
 
 from soundcheck.contract.answer import Answer, Answers, member, shown
+from soundcheck.contract.credentials import Credentials
 from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.probe import Lane, Probe, Wire, get, transcription
 from soundcheck.contract.requirement import (
@@ -24,6 +25,7 @@ __all__ = [
     "Answers",
     "Budget",
     "Case",
+    "Credentials",
     "Deployment",
     "Lane",
     "NotObserved",

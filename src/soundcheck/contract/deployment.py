@@ -18,9 +18,10 @@ class Deployment:
     """What is claimed (``profile``), what is tested (``model``) and what was seen.
 
     ``listed`` is empty when the deployment has no readable list of models; ``dialect`` is the
-    one its errors are spoken in: ``openai``, ``vllm`` or ``unknown``. ``tapped`` tells whether a
-    tap stands behind it, ``endpoint`` is the URL or HOST:PORT whose TLS can be inspected, ``""``
-    where the audio leaves the machine nowhere that is known.
+    one its errors are spoken in: ``openai``, ``vllm`` or ``unknown``. ``keyed`` tells whether a
+    key was given for it, ``tapped`` whether a tap stands behind it; ``endpoint`` is the URL or
+    HOST:PORT whose TLS can be inspected, ``""`` where the audio leaves the machine nowhere that is
+    known.
     """
 
     profile: Profile
@@ -29,6 +30,7 @@ class Deployment:
     dialect: str = "unknown"
     tapped: bool = False
     endpoint: str = ""
+    keyed: bool = False
 
     def model_for(self, needs: tuple[str, ...]) -> str | None:
         """Return the model to probe for ``needs``, the one under test first.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from soundcheck.contract.contracts import ENCRYPTION
 from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.probe import TAP, TLS, Lane, Probe
-from soundcheck.contract.requirement import EFFORTS, Case, Requirement
+from soundcheck.contract.requirement import EFFORTS, KEY, Case, Requirement
 from soundcheck.contract.verdict import Level, Verdict
 from soundcheck.http.exchange import Exchange
 
@@ -22,6 +22,12 @@ NO_TRANSPORT = (
     "behind it with --upstream to have its TLS judged)"
 )
 """Why there is no transport to judge."""
+
+NO_KEY = (
+    "no key was given, so nothing is claimed of who may use it (name the environment variable that "
+    "holds a key with --api-key-env)"
+)
+"""Why there is no authentication to judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,9 @@ def plan_entry(
         return replace(entry, verdict=Verdict.UNTESTABLE, reason=NO_TAP)
     if requirement.area == "transport" and not deployment.endpoint:
         return replace(entry, verdict=Verdict.NOT_APPLICABLE, reason=NO_TRANSPORT)
-    model = deployment.model_for(requirement.needs)
+    if KEY in requirement.needs and not deployment.keyed:
+        return replace(entry, verdict=Verdict.NOT_APPLICABLE, reason=NO_KEY)
+    model = deployment.model_for(tuple(need for need in requirement.needs if need != KEY))
     if model is None:
         wanted = ", ".join(requirement.needs)
         reason = f"no served model for which the profile claims {wanted}"

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from soundcheck.audio.formats import FORMATS
 from soundcheck.contract.attack import Attack
+from soundcheck.contract.credentials import Credentials
 from soundcheck.http.exchange import Headers
 from soundcheck.http.multipart import WELL_FORMED, Crafted, Field, File, Frame, Part
 
@@ -52,10 +53,11 @@ class Probe:
     The content is a form of ``parts``, put together as ``frame`` says, or the text ``body``.
     ``form_type`` is the form's Content-Type in the place of the usual one, and its boundary the
     form's. The requests ``before`` are sent first, on the same connection. ``repeat`` tells apart
-    probes that are meant to send the same request again; ``attack`` is what the tap does meanwhile.
-    Not part of the identity are the ``lane``, the ``patience`` (seconds that the answer may take;
-    ``None``: the run's own timeout) and the ``mistake``, which says in reports what is wrong with a
-    request that a deployment must refuse.
+    probes that are meant to send the same request again; ``attack`` is what the tap does meanwhile;
+    ``credentials`` say what it carries in the place of the target's key. Not part of the identity
+    are the ``lane``, the ``patience`` (seconds that the answer may take; ``None``: the run's own
+    timeout) and the ``mistake``, which says in reports what is wrong with a request that a
+    deployment must refuse.
     """
 
     method: str = "POST"
@@ -69,6 +71,7 @@ class Probe:
     repeat: int = 0
     attack: Attack = Attack.NONE
     frame: Frame = WELL_FORMED
+    credentials: Credentials = Credentials.OWN
     lane: Lane = field(default=Lane.SHARED, compare=False)
     patience: float | None = field(default=None, compare=False)
     mistake: str = field(default="", compare=False)
@@ -79,7 +82,7 @@ class Probe:
         identity = asdict(self)
         for name in ("lane", "patience", "mistake"):
             del identity[name]
-        for name in ("attack", "form_type", "before"):
+        for name in ("attack", "form_type", "before", "credentials"):
             if not identity[name]:  # recorded runs know their exchanges by digests without it
                 del identity[name]
         if self.frame == WELL_FORMED:
@@ -132,9 +135,11 @@ def _of_bytes(value: object) -> dict[str, str]:
     return {"bytes": value.hex()}
 
 
-def get(path: str, *, lane: Lane = Lane.SHARED) -> Probe:
+def get(
+    path: str, *, lane: Lane = Lane.SHARED, credentials: Credentials = Credentials.OWN
+) -> Probe:
     """Return a GET of ``path`` below the base URL; ``{model}`` in it is the model under test."""
-    return Probe(method="GET", path=path, lane=lane)
+    return Probe(method="GET", path=path, lane=lane, credentials=credentials)
 
 
 def transcription(
@@ -151,6 +156,7 @@ def transcription(
     mistake: str = "",
     repeat: int = 0,
     attack: Attack = Attack.NONE,
+    credentials: Credentials = Credentials.OWN,
     **fields: str | list[str],
 ) -> Probe:
     """Return a transcription request for ``clip`` with form ``fields`` in the order given.
@@ -181,6 +187,7 @@ def transcription(
         mistake=mistake,
         repeat=repeat,
         attack=attack,
+        credentials=credentials,
     )
 
 

@@ -20,6 +20,9 @@ from soundcheck.contract.verdict import Level
 Effort: TypeAlias = Literal["quick", "full", "deep"]
 EFFORTS: tuple[Effort, ...] = ("quick", "full", "deep")
 
+KEY = "key"
+"""The need of rules about authentication: the target, not its profile, says that it has a key."""
+
 Judge = TypeVar("Judge", bound=Callable[..., None])
 ProbeSource: TypeAlias = Callable[..., Mapping[str, Probe]]
 

@@ -13,6 +13,7 @@ from filelock import FileLock
 from soundcheck.audio import Library
 from soundcheck.contract.answer import Answer
 from soundcheck.contract.canary import CANARY_CLIP
+from soundcheck.contract.credentials import headers_of
 from soundcheck.contract.heartbeat import Heartbeat
 from soundcheck.contract.line import Line
 from soundcheck.contract.plan import cost_of
@@ -42,7 +43,9 @@ class Sender:
 
     A probe that the run folder already holds is read from there, so processes that share a
     folder send each probe once between them; ``locks`` is the folder of their locks. ``line`` is
-    the way of the probes of the wire, where there is one; ``manners`` bound what is sent.
+    the way of the probes of the wire, where there is one; ``manners`` bound what is sent. Requests
+    with other credentials than the target's ``key`` are sent by the client ``stranger``, which has
+    none of its own.
     """
 
     def __init__(
@@ -54,8 +57,12 @@ class Sender:
         jobs: int = 4,
         line: Line | None = None,
         manners: Manners = FREE,
+        stranger: Client | None = None,
+        key: str | None = None,
     ) -> None:
         self._client = client
+        self._stranger = stranger or client
+        self._key = key
         self._store = store
         self._library = library
         self._locks = locks
@@ -92,6 +99,7 @@ class Sender:
     def close(self) -> None:
         """Close every connection, and the tap with them."""
         self._client.close()
+        self._stranger.close()
         if self._line is not None:
             self._line.close()
 
@@ -173,6 +181,10 @@ class Sender:
             self._traffic.take(cost_of([probe], self._price))
             # An attack is carried out once, beside its twin: what comes of it is the evidence.
             return self._kept(self._line.send(probe, headers, body, parts, limit))
+        client = self._client
+        if probe.credentials:
+            client = self._stranger
+            headers = (*headers, *headers_of(probe.credentials, self._key))
         if relayed and probe.wire is Wire.EXPECT:
             headers = (*headers, ("Expect", "100-continue"))
 
@@ -184,11 +196,11 @@ class Sender:
             }
             if probe.before:
                 steps = [self._message(step) for step in (*probe.before, probe)]
-                return self._client.raw.in_turn(steps, **known)
+                return client.raw.in_turn(steps, **known)
             if probe.wire is not Wire.ORDINARY and not relayed:
                 framing = _FRAMINGS[probe.wire]
-                return self._client.raw.send(self._message(probe), framing, **known)
-            return self._client.send(
+                return client.raw.send(self._message(probe), framing, **known)
+            return client.send(
                 probe.method,
                 probe.path,
                 headers=headers,
@@ -239,7 +251,10 @@ class Sender:
     def _message(self, probe: Probe) -> Message:
         """Return a request as the raw sender takes it: a form brings its own type."""
         body, _, parts = self._body(probe)
-        return Message(probe.method, probe.path, probe.headers, body, parts)
+        headers = probe.headers
+        if probe.credentials:
+            headers = (*headers, *headers_of(probe.credentials, self._key))
+        return Message(probe.method, probe.path, headers, body, parts)
 
     def _body(self, probe: Probe) -> tuple[bytes | Body, Headers, tuple[dict[str, Any], ...]]:
         """Return the content of a request, its headers, and what its parts are."""

@@ -26,18 +26,24 @@ class Store:
     """Exchanges in a folder, one JSON file per digest; ``secrets`` never get into it.
 
     Headers that carry credentials are always redacted, and so are ``secret_headers`` (names in
-    lower case). A secret is taken out of everything else
+    lower case), but for values that are ``harmless``: those that were made up to be refused. A
+    secret is taken out of everything else
     too, unless it is shorter than ``SHORTEST_SECRET``: such keys are placeholders of local servers.
     """
 
     def __init__(
-        self, folder: Path, secrets: Iterable[str] = (), secret_headers: Iterable[str] = ()
+        self,
+        folder: Path,
+        secrets: Iterable[str] = (),
+        secret_headers: Iterable[str] = (),
+        harmless: Iterable[str] = (),
     ) -> None:
         self.folder = folder
         # The longest first: one may be a part of another.
         long = [one for one in secrets if len(one) >= SHORTEST_SECRET]
         self._secrets = tuple(sorted(long, key=len, reverse=True))
         self._secret_headers = SECRET_HEADERS | set(secret_headers)
+        self._harmless = frozenset(harmless)
         # The cases of one requirement read the same exchanges, one case after the other.
         self._read = lru_cache(RECENT)(self._parsed)
 
@@ -130,9 +136,12 @@ class Store:
 
     def _headers(self, headers: Headers) -> Headers:
         return tuple(
-            (name, REDACTED if name.lower() in self._secret_headers else self._text(value))
+            (name, REDACTED if self._is_secret(name, value) else self._text(value))
             for name, value in headers
         )
+
+    def _is_secret(self, name: str, value: str) -> bool:
+        return name.lower() in self._secret_headers and value not in self._harmless
 
     def _text(self, text: str) -> str:
         for secret in self._secrets:

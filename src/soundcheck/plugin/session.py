@@ -14,6 +14,7 @@ from soundcheck.audio import Library
 from soundcheck.contract.answer import Answer, Answers
 from soundcheck.contract.canary import CANARY_CLIP
 from soundcheck.contract.contracts import ENCRYPTION
+from soundcheck.contract.credentials import MADE_UP
 from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.heartbeat import expected_beats
 from soundcheck.contract.line import Line
@@ -39,7 +40,7 @@ from soundcheck.contract.source import Recording, Source
 from soundcheck.contract.verdict import Untestable, Verdict
 from soundcheck.errors import SoundcheckError
 from soundcheck.http.client import Client
-from soundcheck.http.exchange import Exchange
+from soundcheck.http.exchange import Exchange, Headers
 from soundcheck.http.store import Store
 from soundcheck.plugin import folder, replay
 from soundcheck.plugin.caps import OverCaps, over_caps
@@ -88,7 +89,10 @@ class Session:
         self._effort = options.effort or EFFORT
         self._selection = Selection(options.only, options.without, self._effort)
         self._library = Library()
-        self._store = Store(out / EXCHANGES, self._target.secrets, self._target.secret_headers)
+        target = self._target
+        self._store = Store(
+            out / EXCHANGES, target.secrets, target.secret_headers, MADE_UP.values()
+        )
         self._way: Passage | None = None
         self._source: Source = Recording(self._store)
         self.planned = Cost()
@@ -112,7 +116,8 @@ class Session:
             elif copying:
                 self._replayed = replay.copy_exchanges(options.replay, out)
                 self._notes += self._replayed.notes
-            self.deployment = examine(self._target, profile, self._source.answer)
+            found = examine(self._target, profile, self._source.answer)
+            self.deployment = replace(found, keyed=options.api_key_env is not None)
             self.encrypted = self._encrypted(arrangement)
         except Untestable as error:  # a recording lacks the preflight, or a cap is below it
             self._source.close()
@@ -128,21 +133,23 @@ class Session:
         self._observer.examined(self.deployment)
 
     def _sender(self, line: Line) -> Sender:
-        client = Client(
-            self._target.base_url,
-            headers=self._target.headers,
-            timeout=self._options.timeout,
-            access=self._target.access,
-        )
-        locks = self.out / folder.LOCKS
+        target = self._target
+
+        def client(headers: Headers) -> Client:
+            timeout = self._options.timeout
+            return Client(target.base_url, headers=headers, timeout=timeout, access=target.access)
+
+        own = {"authorization", *target.secret_headers}
         return Sender(
-            client,
+            client(target.headers),
             self._store,
             self._library,
-            locks,
+            self.out / folder.LOCKS,
             self._options.jobs,
             line,
             self._options.manners,
+            stranger=client(tuple(one for one in target.headers if one[0].lower() not in own)),
+            key=target.key,
         )
 
     def _encrypted(self, arrangement: Arrangement | None) -> Deployment:

@@ -120,11 +120,14 @@ def _header_arguments(
         lower = name.lower()
         if lower == "content-type" and request["parts"] and not _USUAL_FORM.fullmatch(value):
             remarks.append(f"curl chooses a boundary of its own; it was: {one_line(value)}")
-        if lower == "authorization" and api_key_env and _VARIABLE.fullmatch(api_key_env):
+        secret = value == _REDACTED
+        if lower == "authorization" and not secret:  # made up to be refused
+            arguments += ["--header", f"Authorization: {value}"]
+        elif lower == "authorization" and api_key_env and _VARIABLE.fullmatch(api_key_env):
             arguments += ["--header", f"Authorization: Bearer ${api_key_env}"]
         elif lower in left_out or (lower, value) in _DEFAULTS:
             continue
-        elif value == _REDACTED:
+        elif secret:
             remarks.append(f"the header {one_line(name)} carried a secret and is left out here")
         else:
             arguments += ["--header", f"{name}: {value}" if value else f"{name};"]
