@@ -242,6 +242,7 @@ def test_models_of_openai(deployment: Deployment) -> None:
         "whisper-1",
         "gpt-4o-transcribe",
         "gpt-4o-transcribe-diarize",
+        "gpt-transcribe",
     ]
     for model in listed["data"]:
         assert client.get(f"/models/{model['id']}").json() == model

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import quote
@@ -10,7 +11,15 @@ from soundcheck.audio.formats import FORMATS
 from soundcheck.contract.attack import Attack
 from soundcheck.contract.credentials import Credentials
 from soundcheck.http.exchange import Headers
-from soundcheck.http.multipart import WELL_FORMED, Crafted, Field, File, Frame, Part
+from soundcheck.http.multipart import (
+    WELL_FORMED,
+    Crafted,
+    DataURL,
+    Field,
+    File,
+    Frame,
+    Part,
+)
 
 TLS, TAP = "TLS", "TAP"
 """In the place of a method: an inspection of the target's TLS, and what a tap saw."""
@@ -106,6 +115,11 @@ class Probe:
         return 1 + sum(step.requests for step in self.before)
 
     @property
+    def quoted(self) -> tuple[str, ...]:
+        """Return the names of the clips that it carries as text."""
+        return tuple(part.clip for part in self.parts if isinstance(part, DataURL))
+
+    @property
     def told(self) -> str:
         """Return what the request is, in a few words."""
         clips = ", ".join(self.clips)
@@ -142,6 +156,17 @@ def get(
     return Probe(method="GET", path=path, lane=lane, credentials=credentials)
 
 
+def fields_of(fields: Mapping[str, str | list[str]]) -> list[Field]:
+    """Return the parts of form ``fields``; a list becomes repeated parts named ``NAME[]``."""
+    parts = []
+    for name, value in fields.items():
+        if isinstance(value, str):
+            parts.append(Field(name, value))
+        else:
+            parts += [Field(f"{name}[]", item) for item in value]
+    return parts
+
+
 def transcription(
     clip: str | None = None,
     *,
@@ -166,11 +191,7 @@ def transcription(
     ``accept`` replaces the usual Accept header; the rest as in :class:`Probe`.
     """
     parts: list[Part] = [] if model is None else [Field("model", model)]
-    for name, value in fields.items():
-        if isinstance(value, str):
-            parts.append(Field(name, value))
-        else:
-            parts += [Field(f"{name}[]", item) for item in value]
+    parts += fields_of(fields)
     if clip is not None:
         if filename == "":
             filename = clip

@@ -24,6 +24,7 @@ CAPABILITIES = {
     "subtitles": "response_format=srt and vtt",
     "diarization": "response_format=diarized_json",
     "logprobs": "include[]=logprobs",
+    "language_hints": "languages[] and keywords[]",
     "token_usage": "usage counted in tokens",
     "streaming": "stream=true answered by an event stream",
 }

@@ -1,5 +1,6 @@
 """Sending the planned probes, lane by lane, each once per run folder."""
 
+import base64
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -10,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from soundcheck.audio import Library
+from soundcheck.audio import Clip, Library
 from soundcheck.contract.answer import Answer
 from soundcheck.contract.canary import CANARY_CLIP
 from soundcheck.contract.credentials import headers_of
@@ -28,7 +29,16 @@ from soundcheck.contract.uploaded import (
 from soundcheck.contract.verdict import Untestable
 from soundcheck.http.client import Client
 from soundcheck.http.exchange import Exchange, Headers
-from soundcheck.http.multipart import WELL_FORMED, Body, Content, Crafted, Field, Part, encode
+from soundcheck.http.multipart import (
+    WELL_FORMED,
+    Body,
+    Content,
+    Crafted,
+    DataURL,
+    Field,
+    Part,
+    encode,
+)
 from soundcheck.http.raw import Framing, Message
 from soundcheck.http.store import Store
 
@@ -269,7 +279,7 @@ class Sender:
 
     def _resolved(self, part: Part) -> Part:
         """Return ``part`` with the run's own words in it, where it has places for them."""
-        if self._line is None or isinstance(part, Crafted):
+        if self._line is None or isinstance(part, Crafted | DataURL):
             return part
         canaries = self._line.canaries
         if isinstance(part, Field):
@@ -289,12 +299,21 @@ class Sender:
             return Content(data), text_description(part)
         if isinstance(part, Crafted) and not part.clip:
             return Content(), crafted_description(part)
+        if isinstance(part, DataURL):
+            quoted = self._library.clip(part.clip)
+            told = {"name": part.name, "value": f"[{part.clip} as a data URL]", "quoted": part.clip}
+            return Content(_data_url(quoted)), told
         own = self._line is not None and part.clip == CANARY_CLIP
         clip = self._line.canaries.clip if own and self._line else self._library.clip(part.clip)
         content = Content(path=clip.path, size=clip.size, sha256=clip.sha256)
         if isinstance(part, Crafted):
             return content, crafted_description(part) | description(part, clip)
         return content, description(part, clip)
+
+
+def _data_url(clip: Clip) -> bytes:
+    head = f"data:{clip.media_type};base64,".encode()
+    return head + base64.b64encode(clip.path.read_bytes())
 
 
 def _pause_before_retry(exchange: Exchange, attempt: int, *, resets: bool) -> float | None:

@@ -34,6 +34,14 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class DataURL:
+    """A text part whose value is a clip as a data URL in base64."""
+
+    name: str
+    clip: str
+
+
+@dataclass(frozen=True, slots=True)
 class Crafted:
     """A part given to the byte: its ``head`` without the empty line after it, and its content.
 
@@ -48,7 +56,7 @@ class Crafted:
     after: bytes = b""
 
 
-Part: TypeAlias = Field | File | Crafted
+Part: TypeAlias = Field | File | Crafted | DataURL
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +221,7 @@ def _head(part: Part, line: bytes = b"\r\n") -> bytes:
     if isinstance(part, Crafted):
         return part.head
     disposition = f'Content-Disposition: form-data; name="{_quoted(part.name)}"'
-    if isinstance(part, Field):
+    if not isinstance(part, File):
         return disposition.encode()
     if part.filename is not None:
         disposition += f'; filename="{_quoted(part.filename)}"'

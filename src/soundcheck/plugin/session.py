@@ -290,7 +290,7 @@ class Session:
     def _price(self, probes: Iterable[Probe]) -> Cost:
         """Make the clips of ``probes`` and return what sending them costs."""
         probes = list(probes)
-        named = {name for probe in probes for name in probe.clips}
+        named = {name for probe in probes for name in (*probe.clips, *probe.quoted)}
         names = sorted(named - {CANARY_CLIP})
         self._observer.making(None, 0, len(names))
         clips = self._library.build(names, progress=self._observer.making)

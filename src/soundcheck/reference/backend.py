@@ -171,6 +171,7 @@ class _Backend:
             self.dialect.models.ids,
             dialect=self.dialect.name,
             accept=incoming.accept,
+            authorization=incoming.authorization or "",
             expects=incoming.expects,
             memory=self._memory,
             content_type=incoming.content_type,

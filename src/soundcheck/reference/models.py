@@ -10,8 +10,9 @@ class SpeechModel:
     """One served model: its id and its capabilities.
 
     ``formats`` are the response formats it can answer in; ``words`` stands for word times,
-    ``ignores_stream`` for models that answer ``stream=true`` with plain JSON, ``max_seconds``
-    for the longest audio it takes (None: as much as the recognizer).
+    ``hints`` for ``languages[]`` and ``keywords[]``, ``ignores_stream`` for models that answer
+    ``stream=true`` with plain JSON, ``max_seconds`` for the longest audio it takes (None: as much
+    as the recognizer).
     """
 
     id: str
@@ -22,6 +23,7 @@ class SpeechModel:
     token_usage: bool = False
     diarizes: bool = False
     prompts: bool = True
+    hints: bool = False
     ignores_stream: bool = False
     max_seconds: float | None = None
 
@@ -68,6 +70,14 @@ OPENAI = Models(
             diarizes=True,
             prompts=False,
             max_seconds=1400.0,
+        ),
+        SpeechModel(
+            "gpt-transcribe",
+            1_785_801_600,
+            frozenset({"json"}),
+            token_usage=True,
+            hints=True,
+            max_seconds=1500.0,
         ),
     )
 )

@@ -46,6 +46,12 @@ def language_name(transcript: Transcript, request: Request) -> str:
     return LANGUAGES[language_code(transcript, request)]
 
 
+def languages(transcript: Transcript) -> list[Json]:
+    """Return the languages detected, in the order in which they are heard."""
+    heard = dict.fromkeys(segment.language for segment in transcript.segments)
+    return [{"code": code} for code in heard]
+
+
 def seconds(value: float) -> float:
     """Return a time in seconds, rounded to milliseconds."""
     return round(value, 3)

@@ -45,11 +45,15 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a client sent: text fields in order, and the audio file (the first one counts)."""
+    """What a client sent: text fields in order, and the audio file (the first one counts).
+
+    ``file_at`` counts the text fields that stood before the file.
+    """
 
     fields: tuple[tuple[str, str], ...] = ()
     file: Upload | None = None
     other_files: tuple[str, ...] = ()
+    file_at: int = 0
     _resources: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
     def __enter__(self) -> "Form":
@@ -126,6 +130,7 @@ class _Reader:
         self._head_bytes = 0
         self._fields: list[tuple[str, str]] = []
         self._file: Upload | None = None
+        self._file_at = 0
         self._other_files: list[str] = []
         self._segment: MultipartSegment | None = None
         self._text = bytearray()
@@ -159,7 +164,13 @@ class _Reader:
             self._parser.close()
         except MultipartError:
             raise Refusal(Kind.MALFORMED, "The form ends without its last boundary.") from None
-        return Form(tuple(self._fields), self._file, tuple(self._other_files), self.resources)
+        return Form(
+            tuple(self._fields),
+            self._file,
+            tuple(self._other_files),
+            self._file_at,
+            self.resources,
+        )
 
     def _begin_part(self, segment: MultipartSegment) -> None:
         self._parts += 1
@@ -175,6 +186,7 @@ class _Reader:
                 prefix="upload-", buffering=_WRITE_BLOCK
             )
             self._target = self.resources.enter_context(target)
+            self._file_at = len(self._fields)
             # Each header as ``name: value`` and the empty line, with their line ends.
             heads = (len(name) + len(value.encode()) + 4 for name, value in segment.headerlist)
             self._head_bytes = sum(heads) + 2

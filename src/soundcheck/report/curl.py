@@ -144,6 +144,10 @@ def _part_arguments(part: Mapping[str, Any], remarks: list[str]) -> list[str]:
     if "=" in name or "\0" in name + str(part.get("value", "")):
         remarks.append(f"curl cannot write the part {one_line(name)!r}; it is left out here")
         return []
+    if "quoted" in part:
+        quoted = f"carries {part['quoted']} as a data URL"
+        remarks.append(f"the part {one_line(name)!r} {quoted}; it is left out here")
+        return []
     if "clip" not in part:
         if len(part["value"]) > _BODY_LIMIT:
             size = len(part["value"])

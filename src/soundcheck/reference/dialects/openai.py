@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from soundcheck.reference import models, rendering, streaming
 from soundcheck.reference.dialects import Answer, Voices
+from soundcheck.reference.languages import LANGUAGES
 from soundcheck.reference.models import ALL_FORMATS, Models, SpeechModel
 from soundcheck.reference.parameters import (
     Request,
@@ -99,6 +100,7 @@ class OpenAI:
                 f"'{model.id}'. Use {_either(model.formats)} instead.",
                 "response_format",
             )
+        _check_hints(form, model)
         stream = boolean(form, "stream") and not model.ignores_stream
         if stream and response_format in {"srt", "vtt", "verbose_json"}:
             raise Refusal(
@@ -159,6 +161,8 @@ class OpenAI:
                 body: dict[str, Any] = {"text": transcript.text}
                 if request.logprobs:
                     body["logprobs"] = rendering.logprobs(transcript)
+                if request.model.hints:
+                    body["languages"] = rendering.languages(transcript)
                 body["usage"] = _usage(transcript, request)
                 return Answer(body)
 
@@ -230,10 +234,15 @@ def _prompt(form: Form, model: SpeechModel) -> str:
     prompt = form.get("prompt") or ""
     if prompt and not model.prompts:
         raise _unsupported("prompt", model)
-    for name in ("languages[]", "keywords[]"):
-        if form.all(name):
-            raise _unsupported(name, model)
     return prompt
+
+
+def _check_hints(form: Form, model: SpeechModel) -> None:
+    """Check what may be said of the audio beforehand; the recognizer has no use for it."""
+    for name in ("languages[]", "keywords[]"):
+        if form.all(name) and not model.hints:
+            raise _unsupported(name, model)
+    choices(form, "languages[]", LANGUAGES)
 
 
 def _granularities(form: Form, model: SpeechModel, response_format: str) -> frozenset[str]:

@@ -41,10 +41,11 @@ class BreakOff(Exception):
 class Call:
     """What is being answered: the route, the models served, and the request as far as read.
 
-    ``accept`` is the client's header Accept, ``expects`` whether it asks for leave to send its body
-    (``Expect: 100-continue``), ``content_type`` and ``chunked`` how it labels and frames it;
-    ``connection`` is the client's end, HOST:PORT. ``refused`` is the reason of a refusal, None
-    otherwise. ``memory`` is what faults keep from one request to the next: one for each deployment.
+    ``accept`` and ``authorization`` are the client's headers of these names, ``expects`` whether it
+    asks for leave to send its body (``Expect: 100-continue``), ``content_type`` and ``chunked`` how
+    it labels and frames it; ``connection`` is the client's end, HOST:PORT. ``refused`` is the
+    reason of a refusal, None otherwise. ``memory`` is what faults keep from one request to the
+    next: one for each deployment.
     """
 
     route: Route
@@ -53,6 +54,7 @@ class Call:
     request: Request | None = None
     dialect: DialectName = "openai"
     accept: str = ""
+    authorization: str = ""
     expects: bool = False
     content_type: str = ""
     chunked: bool = False
