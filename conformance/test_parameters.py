@@ -926,7 +926,7 @@ def test_the_same_seed_gives_the_same_text(answers: Answers) -> None:
     killed_by=["openai-extras-refused"],
 )
 @cases(
-    Case("include", value=_short(include=["logprobs"])),
+    Case("include", value=_short(response_format="json", include=["logprobs"])),
     Case("chunking_strategy", value=_short(chunking_strategy="auto")),
     Case("chunking_strategy-object", value=_short("", *VAD)),
     Case("languages", value=HINTED),

@@ -1,8 +1,9 @@
 """Many reference deployments in one process: one below the path of each fault's name.
 
-Run as ``python farm.py DIALECT FOLDER``: prints its URL, ends when its standard input is closed.
+Run as ``python farm.py DIALECT FOLDER KEY``: prints its URL, ends when standard input is closed.
 Farms that are given the same folder tell each other in it what they heard. What is below ``/none``
-has no deviation, below ``/NAME`` that one, below ``/A+B`` both.
+has no deviation, below ``/NAME`` that one, below ``/A+B`` both. With the name ``keyed`` among
+them clients must have KEY.
 """
 
 import contextlib
@@ -70,8 +71,9 @@ class Remembering:
 class Farm:
     """The application that hands each request to the deployment that its path begins with."""
 
-    def __init__(self, dialect: str, pool: Remembering) -> None:
+    def __init__(self, dialect: str, key: str, pool: Remembering) -> None:
         self._dialect = dialect
+        self._key = key
         self._pool = pool
         self._grown: dict[str, Mount] = {}
 
@@ -79,17 +81,19 @@ class Farm:
         """Answer as the deployment with the deviations that the path names."""
         place = scope["path"].split("/")[1]
         if place not in self._grown:
-            names = () if place == "none" else tuple(place.split("+"))
-            app = create_app(Settings(self._dialect, faults=names), self._pool)
+            named = place.split("+")
+            faults = tuple(name for name in named if name not in ("none", "keyed"))
+            key = self._key if "keyed" in named else None
+            app = create_app(Settings(self._dialect, key, faults), self._pool)
             self._grown[place] = Mount(f"/{place}", app)
         _, inner = self._grown[place].matches(scope)
         await self._grown[place].handle({**scope, **inner}, receive, send)
 
 
-def main(dialect: str, folder: Path) -> None:
+def main(dialect: str, folder: Path, key: str) -> None:
     """Serve until standard input is closed."""
     with RecognizerPool(1) as recognizers, listen("127.0.0.1", 0) as listener:
-        farm = Farm(dialect, Remembering(recognizers, folder))
+        farm = Farm(dialect, key, Remembering(recognizers, folder))
         server = uvicorn.Server(uvicorn.Config(farm, lifespan="off", log_config=None))
 
         def end_with_parent() -> None:
@@ -103,4 +107,4 @@ def main(dialect: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])

@@ -9,11 +9,13 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from soundcheck.contract.catalogue import load_catalogue
 from soundcheck.contract.contracts import ENCRYPTION
+from soundcheck.contract.requirement import KEY as NEEDED_KEY
 from soundcheck.contract.requirement import Requirement
 from soundcheck.reference.faults import BENIGN, FAULTS
 
@@ -29,13 +31,16 @@ PAIRS = [
 ]
 HANGING = {"oversize-hangs", "stream-trickles"}
 # What the bare reference lacks of a rule about a deployment in front of it: the right one has more.
-RIGHT = {"streaming/usage-always": "stream-usage-always"}
+RIGHT = {"streaming/usage-always": "stream-usage-always"} | {
+    rule.id: "keyed" for rule in CATALOGUE.values() if NEEDED_KEY in rule.needs
+}
 SPOKEN = {"streaming/promised-dialect": "openai"}
 # What is a fault only where the profile claims the opposite for the model under test.
 CLAIMED = {"stream-ignored": "vllm"}
 # What Privatemode's backend does otherwise than its documentation promises.
 KNOWN = {"streaming/promised-dialect", "limits/over-explained"}
 MODEL = "whisper-large-v3"
+KEY, KEY_VARIABLE = "soundcheck-farm-5d2c81f0a947", "SOUNDCHECK_FARM_KEY"
 TOGETHER = "+".join(name for name in BENIGN if name != "language-as-name")
 RED = {"MUST": "fail", "SHOULD": "warn", "MAY": "info"}
 
@@ -54,7 +59,7 @@ def farms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
     def url(dialect: str) -> str:
         if dialect not in running:
             process = subprocess.Popen(
-                [sys.executable, str(HERE / "farm.py"), dialect, str(heard)],
+                [sys.executable, str(HERE / "farm.py"), dialect, str(heard), KEY],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )
@@ -65,6 +70,12 @@ def farms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
     yield url
     for process, _ in running.values():
         process.communicate()
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the key of the farms where a target is to find it."""
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
 
 
 @pytest.fixture
@@ -83,6 +94,8 @@ def check(farms: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.Monke
         base = f"{farms(dialect or _spoken(profile))}/{place}/v1"
         arguments = ["check", base, "--profile", profile, "--model", MODEL]
         arguments += ["--effort", "full"]
+        if _is_keyed(place):
+            arguments += ["--api-key-env", KEY_VARIABLE]
         app([*arguments, "--quiet", "--out", str(tmp_path), *options], standalone_mode=False)
         # Not loaded as reports do it: that the file keeps its schema is tested elsewhere.
         text = (tmp_path / "run.json").read_text(encoding="utf-8")
@@ -98,12 +111,14 @@ def test_each_fault_is_caught_for_its_reason(
     """With the fault the requirement turns red, in no case but the fault's and for its reason."""
     rule = CATALOGUE[identifier]
     # A deployment that hangs is given up on after the time that is allowed for an exchange.
-    patience = {"timeout": 8.0} if fault in HANGING else {}
+    more: dict[str, Any] = {"timeout": 8.0} if fault in HANGING else {}
     place = f"{RIGHT[identifier]}+{fault}" if identifier in RIGHT else fault
+    if _is_keyed(place):
+        more["api_key_env"] = KEY_VARIABLE
     profile = CLAIMED.get(fault) or _profile(rule)
     spoken = SPOKEN.get(identifier) or _spoken(profile)
     base_url = f"{farms(spoken)}/{place}/v1"
-    results = judged(rule, base_url, profile, MODEL, **patience)
+    results = judged(rule, base_url, profile, MODEL, **more)
     red = [result for result in results if result.verdict != "pass"]
     assert red, "the fault was not noticed"
     reason = REASONS[rule.area][fault]
@@ -116,22 +131,22 @@ def test_each_fault_is_caught_for_its_reason(
 @pytest.mark.parametrize(
     ("profile", "place"),
     [
-        ("openai", "none"),
-        ("openai", TOGETHER),
+        ("openai", "keyed"),
+        ("openai", f"keyed+{TOGETHER}"),
         ("openai", "language-as-name"),
-        ("vllm", "none"),
-        ("vllm", TOGETHER),
-        ("privatemode", "stream-usage-always"),
+        ("vllm", "keyed"),
+        ("vllm", f"keyed+{TOGETHER}"),
+        ("privatemode", "keyed+stream-usage-always"),
         ("privatemode", TOGETHER),
     ],
-    ids=lambda value: "benign" if value == TOGETHER else value,
+    ids=lambda value: "benign" if TOGETHER in value else value,
 )
 def test_a_right_deployment_passes(check: Check, profile: str, place: str) -> None:
     """Without a fault, and with every benign variation, nothing that is claimed is red."""
     # What a tap sees is judged in test_wire_faults.py.
     unseen = ["--without", "encryption"] if profile == "privatemode" else []
     run = check(place, profile, *unseen)
-    expected = {"pass", "not-applicable"} | ({"info"} if place == TOGETHER else set())
+    expected = {"pass", "not-applicable"} | ({"info"} if TOGETHER in place else set())
     known = KNOWN if profile == "privatemode" else set()
     left_out = {"not-selected"} if unseen else set()
     expected |= left_out
@@ -146,7 +161,9 @@ def test_a_right_deployment_passes(check: Check, profile: str, place: str) -> No
 def test_a_rule_about_what_stands_in_front_can_be_kept(check: Check, identifier: str) -> None:
     """What the bare reference does not keep is green on a deployment that keeps it."""
     place, dialect = RIGHT.get(identifier, "none"), SPOKEN.get(identifier)
-    run = check(place, "privatemode", "--only", identifier, dialect=dialect)
+    rule = CATALOGUE[identifier]
+    profile = "privatemode" if "privatemode" in rule.profiles else "openai"
+    run = check(place, profile, "--only", identifier, dialect=dialect)
     assert {r.verdict for r in run.results if r.id == identifier} == {"pass"}
 
 
@@ -212,3 +229,8 @@ def _spoken(profile: str) -> str:
 
 def _profile(rule: Requirement) -> str:
     return next(name for name in ("openai", "vllm", "privatemode") if name in rule.profiles)
+
+
+def _is_keyed(place: str) -> bool:
+    """Tell whether the deployment at ``place`` of a farm asks for a key."""
+    return "keyed" in place.split("+")

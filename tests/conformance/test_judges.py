@@ -40,7 +40,7 @@ ENTRY = {"id": MODEL, "object": "model", "created": 0, "owned_by": "us", "tasks"
 ERROR = {"error": {"message": "The model soundcheck-no-such-model does not exist.", "type": "x"}}
 MISTAKEN = {
     "message": "file, the model soundcheck-no-such-model, response_format, language, temperature, "
-    "size, duration, timestamp_granularities",
+    "size, duration, timestamp_granularities, prompt, include",
     "type": "x",
     "param": None,
     "code": None,
@@ -82,11 +82,11 @@ def _verbose(text: str) -> dict[str, Any]:
     }
 
 
-def _diarized(text: str) -> dict[str, Any]:
+def _diarized(text: str, first: str = "A") -> dict[str, Any]:
     kind = "transcript.text.segment"
     segments = [
         {"type": kind, "id": name, "start": 0.0, "end": 1.0, "text": text, "speaker": name}
-        for name in "AB"
+        for name in (first, "B")
     ]
     return {"task": "transcribe", "duration": 10.0, "text": text, "segments": segments}
 
@@ -130,14 +130,19 @@ def _right(probe: Probe, *, dialect: str = "openai") -> tuple[int, str, Any]:
     if probe.path.startswith("/models/") or fields.get("model") != MODEL:
         return 404, JSON, ERROR
     text = _spoken(probe.clips[0])
+    if fields.get("max_completion_tokens") == "1":
+        text = text.split()[0]
     half = len(text) // 2
-    if fields.get("stream") == "true":
+    if fields.get("stream", "").lower() == "true":
         return 200, EVENT_STREAM, _frames(_events(text, dialect)).decode()
     match fields.get("response_format", "json"):
         case "verbose_json":
-            return 200, JSON, _verbose(text)
+            verbose = _verbose(text) | ({"language": "de"} if "german.wav" in probe.clips else {})
+            if fields.get("timestamp_granularities[]") == "word":
+                del verbose["segments"]
+            return 200, JSON, verbose
         case "diarized_json":
-            return 200, JSON, _diarized(text)
+            return 200, JSON, _diarized(text, fields.get("known_speaker_names[]", "A"))
         case "text":
             return 200, "text/plain; charset=utf-8", text + "\n"
         case "srt":
@@ -149,7 +154,10 @@ def _right(probe: Probe, *, dialect: str = "openai") -> tuple[int, str, Any]:
         case "vtt":
             cues = f"00:00.000 --> 00:05.000\n{text[:half]}\n\n00:05.000 --> 00:10.000\n"
             return 200, "text/vtt", f"WEBVTT\n\n{cues}{text[half:]}\n"
-    return 200, JSON, _plain(text)
+    plain = _plain(text)
+    if "include[]" not in fields:
+        del plain["logprobs"]
+    return 200, JSON, plain
 
 
 def _answer(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from soundcheck.errors import SoundcheckError
 from soundcheck.reference.faults import (
+    auth,
     benign,
     benign_errors,
     benign_streams,
@@ -62,6 +63,7 @@ def _named(*registries: Registry) -> dict[str, Deviation]:
 
 
 FAULTS = _named(
+    auth.FAULTS,
     errors.FAULTS,
     schema.FAULTS,
     verbose.FAULTS,
