@@ -196,6 +196,10 @@ def test_a_wrong_dialect_is_red_where_the_dialects_differ(check: Check) -> None:
         "streaming/openai-events",
         "errors/envelope-complete",
         "limits/over-explained",
+        "parameters/model-required",
+        "parameters/temperature-range",
+        "parameters/granularities-repeated",
+        "parameters/word-alone",
     }
     assert run.verdict == "nonconformant"
     assert any("vllm dialect" in note for note in run.notes)
@@ -209,6 +213,10 @@ def test_a_right_dialect_is_red_where_another_was_claimed(check: Check) -> None:
         "streaming/chunks-well-formed",
         "errors/envelope-consistent",
         "limits/exact-limit",
+        "parameters/vllm-extras",
+        "parameters/max-completion-tokens",
+        "parameters/same-seed",
+        "parameters/openai-extras-ignored",
     }
     assert run.verdict == "nonconformant"
     assert any("openai dialect" in note for note in run.notes)

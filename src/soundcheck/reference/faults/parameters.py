@@ -316,14 +316,13 @@ _refuses(
         name.startswith((_CHUNKING, "include", "languages", "keywords")) for name, _ in form.fields
     ),
 )
-_ANSWERS = count()
 
 
 @FAULTS.hear("seed-ignored", "At a temperature above 0 the words are never the same.")
 def _(transcript: Transcript, call: Call) -> Transcript:
     if call.request is None or not call.request.temperature:
         return transcript
-    number = next(_ANSWERS)
+    number = next(call.memory.setdefault("answers", count()))
     return _changed(transcript, lambda text: f"{text} {number}")
 
 
