@@ -1,6 +1,9 @@
 """Comparing texts: normalisation and word error rate."""
 
 import unicodedata
+from collections.abc import Iterable
+
+from soundcheck.contract.numbers import in_figures, ungrouped
 
 _UNSPACED = ("zh", "ja", "th")
 """Languages written without spaces between words: their rate is counted in characters."""
@@ -26,23 +29,45 @@ def normalised(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().translate(_KEPT).split())
 
 
+def words_of(text: str, language: str | None = "en") -> list[str]:
+    """Return what of ``text`` is compared: its normalised words, numbers in figures.
+
+    ``language`` is an ISO-639-1 code; in one that is written without spaces each character is a
+    word.
+    """
+    words = in_figures(normalised(ungrouped(text)).split(), language)
+    return list("".join(words)) if language in _UNSPACED else words
+
+
 def word_error_rate(reference: str, hypothesis: str, language: str | None = "en") -> float:
     """Return (substitutions + insertions + deletions) / words of ``reference`` by jiwer.
 
-    Both texts are normalised first. Characters take the place of words in languages written
-    without spaces. An empty reference gives 0 for an empty hypothesis, else 1. A hypothesis over
-    ten times as long as the reference is not aligned: its surplus alone gives the rate.
+    Both texts are normalised first, and numbers spelled both ways count as equal. Characters take
+    the place of words in languages written without spaces. An empty reference gives 0 for an empty
+    hypothesis, else 1. A hypothesis over ten times as long as the reference is not aligned: its
+    surplus alone gives the rate.
     """
+    return pooled_error_rate([(reference, hypothesis)], language)
+
+
+def pooled_error_rate(pairs: Iterable[tuple[str, str]], language: str | None = "en") -> float:
+    """Return the rate over all ``pairs`` of (reference, hypothesis): all errors / all words."""
+    errors, words = 0, 0
+    for reference, hypothesis in pairs:
+        expected, heard = words_of(reference, language), words_of(hypothesis, language)
+        errors += _errors(expected, heard)
+        words += len(expected)
+    return errors / words if words else float(bool(errors))
+
+
+def _errors(expected: list[str], heard: list[str]) -> int:
+    """Return how many words must be changed, put in or left out."""
+    if not expected or not heard or len(heard) > _ALIGNED * len(expected):
+        return abs(len(heard) - len(expected))
     import jiwer
 
-    expected, heard = normalised(reference).split(), normalised(hypothesis).split()
-    if language in _UNSPACED:
-        expected, heard = list("".join(expected)), list("".join(heard))
-    if not expected:
-        return float(bool(heard))
-    if len(heard) > _ALIGNED * len(expected):
-        return (len(heard) - len(expected)) / len(expected)
-    return float(jiwer.wer(" ".join(expected), " ".join(heard)))
+    aligned = jiwer.process_words(" ".join(expected), " ".join(heard))
+    return int(aligned.substitutions + aligned.insertions + aligned.deletions)
 
 
 def letter_error_rate(reference: str, hypothesis: str) -> float:
