@@ -47,7 +47,8 @@ def folder(tmp_path: Path, **files: str) -> Path:
 
 SPEECH = (
     [f"{name}.{ext}" for name in ("hello", "sentence") for ext in NINE]
-    + ["other-sentence.wav", "dialogue.wav"]
+    + ["other-sentence.wav", "dialogue.wav", "sentence-padded.wav", "two-sentences.wav"]
+    + ["speech-10s-padded.wav"]
     + [f"speech-{length}.wav" for length in ("2s", "10s", "29.9s", "30.1s", "60s", "180s")]
     + [f"{language}.wav" for language in ("german", "french", "spanish", "russian", "chinese")]
 )
@@ -59,6 +60,8 @@ VARIANTS = ["sentence-opus.ogg", "sentence-unknown-duration.webm", "sentence-vid
     f"sentence-{what}"
     for what in (
         *("8bit.wav", "24bit.wav", "float32.wav", "8khz.wav", "48khz.wav", "stereo.wav"),
+        *("44.1khz.wav", "left.wav", "right.wav"),
+        *("minus-24db.wav", "minus-12db.wav", "plus-4db.wav"),
         *("5.1.wav", "extensible.wav", "two-tracks.mp4", "id3.mp3", "cover.mp3", "vbr.mp3"),
         *("program-stream.mpeg", "layer2.mpga"),
     )
@@ -117,7 +120,7 @@ def test_speech_clips_hold_what_their_names_say() -> None:
     assert [one.text for one in speech["hello.wav"].phrases] == ["Hello World."]
     assert len(speech["sentence.wav"].phrases[0].words) >= 8
     lengths = {f"speech-{one}s.wav": float(one) for one in ("2", "10", "29.9", "30.1", "60", "180")}
-    lengths |= dict.fromkeys(MEETING, 140.0)
+    lengths |= dict.fromkeys(MEETING, 48.0)
     assert {name: speech[name].duration for name in lengths} == lengths
     assert {
         name: speech[f"{name}.wav"].language
@@ -186,6 +189,16 @@ def test_a_part_of_a_sound_is_told_by_its_ends(tmp_path: Path) -> None:
     assert recipes["x.wav"].duration == 0.5
     assert recipes["x.wav"].described()["from"] == 0.25
     assert recipes["x.wav"].described()["until"] == 0.75
+
+
+def test_level_and_side_are_told(tmp_path: Path) -> None:
+    """``gain`` and ``side`` are part of the recipe; what would clip cannot be made."""
+    text = f"[t]\n{TONE}[x]\nof='t'\ngain=13\nside='left'\nformats=['wav-stereo']\n"
+    library = Library(folder(tmp_path, a=text), tmp_path / "cache")
+    told = library.recipe("x.wav").described()
+    assert (told["gain"], told["side"]) == (13.0, "left")
+    with pytest.raises(RecipeError, match=r"x\.wav: \+13 dB are too much"):
+        library.clip("x.wav")
 
 
 @pytest.mark.parametrize(
@@ -272,6 +285,9 @@ def test_an_unknown_clip_is_answered_with_close_names(tmp_path: Path) -> None:
         (f"[t]\n{TONE}[x]\nof='t'\nsecond='t'\nformats=['wav-8bit']", "[x] second", "mp4"),
         (f"[t]\n{TONE}[x]\nof='t'\ntitle='t'\nformats=['mp4']", "[x] formats", "tags of MP3"),
         (f"[t]\n{TONE}[x]\nof='t'\ncover=1\nformats=['mp3']", "[x] cover", "true or false"),
+        (f"[t]\n{TONE}[x]\nof='t'\ngain=25\nformats=['wav']", "[x] gain", "to 24"),
+        (f"[t]\n{TONE}[x]\nof='t'\nside='up'\nformats=['wav']", "[x] side", "left or right"),
+        (f"[t]\n{TONE}[x]\nof='t'\nside='left'\nformats=['wav']", "[x] side", "stereo"),
         ("[x]\nsignal='melody'\nnotes=['H4']\nbeat=1\nduration=1\nlevel=0", "notes", "'H4'"),
         (f"[t]\n{TONE}[x]\nof='t'\nfrom=1\nuntil=1\nformats='all'", "until", "greater than from"),
         (f"[t]\n{TONE}[x]\nof='t'\nfrom=1\nformats='all'", "[x]", "'until' is missing"),
@@ -338,7 +354,7 @@ KEYS = st.sampled_from(
     sorted(
         {"phrases", "bank", "signal", "of", "formats", "duration", "level", "pause", "second"}
         | {"title", "cover", "lead", "tail", "content", "from", "until", "size", "cut", "flip"}
-        | {"claim"}.union(*SIGNALS.values(), *CONTENTS.values())
+        | {"claim", "gain", "side"}.union(*SIGNALS.values(), *CONTENTS.values())
     )
 )
 LIKELY = st.sampled_from(

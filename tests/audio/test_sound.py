@@ -52,15 +52,40 @@ def test_the_parts_of_the_meeting_make_the_meeting() -> None:
     assert np.array_equal(np.concatenate(samples), soundfile.read(whole.path, dtype="int16")[0])
     assert " ".join(one.transcript for one in parts) == whole.transcript
     assert all(one.transcript.endswith(".") for one in parts)
-    assert sum(one.duration for one in parts) == whole.duration == 140.0
+    assert sum(one.duration for one in parts) == whole.duration == 48.0
 
 
 def test_the_meeting_is_too_large_as_a_plain_recording() -> None:
     """As WAV it is above 25 MiB, compressed far below."""
     wav = LIBRARY.clip("meeting.wav")
-    assert (wav.sample_rate, wav.channels) == (48_000, 2)
+    assert (wav.sample_rate, wav.channels) == (96_000, 2)
     assert wav.size > 26_214_401
     assert all(LIBRARY.clip(f"meeting.{one}").size < 1_000_000 for one in ("ogg", "flac"))
+
+
+def test_one_side_has_the_sound_and_gain_changes_its_level() -> None:
+    """The other channel is silent; samples are as much louder or quieter as the name says."""
+    plain, _ = soundfile.read(LIBRARY.clip("sentence.wav").path)
+    for name, column in (("left", 0), ("right", 1)):
+        samples, _ = soundfile.read(LIBRARY.clip(f"sentence-{name}.wav").path)
+        assert np.array_equal(samples[:, column], plain)
+        assert not samples[:, 1 - column].any()
+    for name, decibels in (("minus-24db", -24), ("minus-12db", -12), ("plus-4db", 4)):
+        samples, _ = soundfile.read(LIBRARY.clip(f"sentence-{name}.wav").path)
+        assert np.abs(samples - plain * 10 ** (decibels / 20)).max() < 2**-14
+        assert np.abs(samples).max() < 1.0
+
+
+def test_the_padded_clip_is_the_same_speech_a_second_later() -> None:
+    """Between a second of silence before and one behind stand the same samples."""
+    plain, rate = soundfile.read(LIBRARY.clip("sentence.wav").path, dtype="int16")
+    padded, _ = soundfile.read(LIBRARY.clip("sentence-padded.wav").path, dtype="int16")
+    assert np.array_equal(padded[rate:-rate], plain)
+    assert not padded[:rate].any()
+    assert not padded[-rate:].any()
+    ten, twelve = (LIBRARY.clip(f"speech-10s{end}.wav") for end in ("", "-padded"))
+    shifts = [b.start - a.start for a, b in zip(ten.words, twelve.words, strict=True)]
+    assert np.allclose(shifts, 1.0, atol=1e-3)
 
 
 def test_the_shortest_clips_are_as_long_as_they_say() -> None:

@@ -40,6 +40,7 @@ from soundcheck.audio.sound import Samples, Sound, part, resample
 
 # Each channel's loudness beside mono: 5.1 has the voice in the centre and none in the subwoofer.
 _GAINS = {1: (1.0,), 2: (1.0, 1.0), 6: (0.5, 0.5, 1.0, 0.0, 0.25, 0.25)}
+_SIDES = {"left": (1.0, 0.0), "right": (0.0, 1.0)}
 
 
 def make(recipe: Recipe) -> Made:
@@ -72,7 +73,8 @@ def _encoded(recipe: Recipe) -> tuple[bytes, Sound]:
     assert not isinstance(recipe.source, Content)  # noqa: S101
     sources = [one for one in (recipe.source, recipe.second) if one is not None]
     sounds = [sounding(one, recipe) for one in sources]
-    tracks = [_track(one, recipe.format.channels) for one in sounds]
+    gains = _SIDES.get(recipe.side, _GAINS[recipe.format.channels])
+    tracks = [_track(one, gains) for one in sounds]
     if recipe.format.writer == "libsndfile":
         data = pcm.write(tracks[0], recipe.format)
     else:
@@ -103,7 +105,12 @@ def sounding(source: Speech | Signal, recipe: Recipe) -> Sound:
     """Return the part of a ``source`` that the ``recipe`` takes, at the rate of its format."""
     whole = render(source)
     rate = recipe.format.rate
-    sound = replace(whole, samples=resample(whole.samples, whole.rate, rate), rate=rate)
+    samples = resample(whole.samples, whole.rate, rate)
+    if recipe.gain:
+        samples = samples * np.float32(10 ** (recipe.gain / 20))
+        if np.abs(samples).max() >= 1.0:
+            raise RecipeError(f"{recipe.gain:+g} dB are too much: the loudest samples are clipped")
+    sound = replace(whole, samples=samples, rate=rate)
     return sound if recipe.span is None else part(sound, *recipe.span)
 
 
@@ -113,7 +120,6 @@ def render(source: Speech | Signal) -> Sound:
     return signals.render(source) if isinstance(source, Signal) else passages.render(source)
 
 
-def _track(sound: Sound, channels: int) -> Samples:
-    """Return the samples of one track, shape ``(n, channels)``."""
-    gains = np.array(_GAINS[channels], dtype=np.float32)
-    return sound.samples[:, None] * gains[None, :]
+def _track(sound: Sound, gains: tuple[float, ...]) -> Samples:
+    """Return the samples of one track, shape ``(n, channels)``, by the gain of each channel."""
+    return sound.samples[:, None] * np.array(gains, dtype=np.float32)[None, :]

@@ -108,7 +108,8 @@ Group: TypeAlias = Literal["speech", "signal", "variant", "size", "damaged", "ho
 class Recipe:
     """One clip to make. ``name`` has the extension; ``second`` is a second audio track.
 
-    ``span`` is the part of the sound that is taken, in seconds from its start.
+    ``span`` is the part of the sound that is taken, in seconds from its start; ``gain`` (dB) makes
+    it louder or quieter; ``side`` is the one channel of a stereo file that it is put on.
     """
 
     name: str
@@ -117,6 +118,8 @@ class Recipe:
     format: Format
     second: Speech | Signal | None = None
     span: tuple[float, float] | None = None
+    gain: float = 0.0
+    side: str = ""
     title: str = ""
     cover: bool = False
     treatment: Treatment | None = None
@@ -135,6 +138,10 @@ class Recipe:
             told["second"] = _described(self.second)
         if self.span is not None:
             told["from"], told["until"] = self.span
+        if self.gain:
+            told["gain"] = self.gain
+        if self.side:
+            told["side"] = self.side
         if self.title:
             told["title"] = self.title
         if self.cover:

@@ -109,6 +109,13 @@ def notes(value: Any) -> tuple[str, ...]:
     return found
 
 
+def side(value: Any) -> str:
+    """Return which channel of a stereo file has the sound."""
+    if value not in ("left", "right"):
+        raise InvalidError("must be left or right")
+    return str(value)
+
+
 def size(value: Any) -> int:
     """Return how many bytes a file has."""
     if whole(value) > LARGEST:
@@ -177,6 +184,8 @@ KEYS: dict[str, dict[str, Check]] = {
         "second": text,
         "from": number(0, LONGEST),
         "until": number(0, LONGEST),
+        "gain": number(-96, 24),
+        "side": side,
         "title": text,
         "cover": flag,
         "size": size,

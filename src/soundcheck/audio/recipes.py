@@ -225,6 +225,8 @@ def _expand(
         form = FORMATS[one]
         if form.codec != "libmp3lame" and ("title" in values or "cover" in values):
             raise InvalidError(f"title and cover are tags of MP3, not of {one}", "formats")
+        if form.channels != 2 and "side" in values:
+            raise InvalidError(f"needs a stereo format, not {one}", "side")
         if form.container != "mp4" and "second" in values:
             raise InvalidError(f"a second track needs the format mp4, not {one}", "second")
         if one not in NINE and (kind == "content" or isinstance(treatment, Sized)):
@@ -239,6 +241,8 @@ def _expand(
                 form,
                 second if isinstance(second, Speech | Signal) else None,
                 span,
+                values.get("gain", 0.0),
+                values.get("side", ""),
                 values.get("title", ""),
                 values.get("cover", False),
                 treatment,
