@@ -33,6 +33,8 @@ SPOKEN = {
     "chinese.wav": "你好吗?我很好",
     "header-only.wav": "",
     "silence-2s.wav": "",
+    "other-sentence.wav": "Over the lazy dog.",
+    "two-sentences.wav": "The quick brown fox jumps. Over the lazy dog.",
 }
 """What is said in a clip, else in English; the Chinese as a model may punctuate it."""
 
@@ -65,13 +67,14 @@ def _spoken(clip: str) -> str:
     return SPOKEN.get(clip, "The quick brown fox jumps.")
 
 
-def _verbose(text: str) -> dict[str, Any]:
+def _verbose(text: str, begin: float = 0.0) -> dict[str, Any]:
+    """Return ten seconds of segments and words that come after ``begin`` seconds of silence."""
     half = len(text) // 2
     numbers = {"seek": 0, "tokens": [1], "temperature": 0.0, "avg_logprob": -0.1}
     numbers |= {"compression_ratio": 1.0, "no_speech_prob": 0.1}
     segments = [
-        {"id": 0, "start": 0.0, "end": 5.0, "text": text[:half], **numbers},
-        {"id": 1, "start": 5.0, "end": 10.0, "text": text[half:], **numbers},
+        {"id": 0, "start": begin, "end": begin + 5.0, "text": text[:half], **numbers},
+        {"id": 1, "start": begin + 5.0, "end": begin + 10.0, "text": text[half:], **numbers},
     ]
     words = [
         {"word": word, "start": float(at), "end": at + 1.0} for at, word in enumerate(text.split())
@@ -132,12 +135,13 @@ def _right(probe: Probe, *, dialect: str = "openai") -> tuple[int, str, Any]:
     text = _spoken(probe.clips[0])
     if fields.get("max_completion_tokens") == "1":
         text = text.split()[0]
-    half = len(text) // 2
+    half = text.find(" ", len(text) // 2) + 1 or len(text) // 2
     if fields.get("stream", "").lower() == "true":
         return 200, EVENT_STREAM, _frames(_events(text, dialect)).decode()
     match fields.get("response_format", "json"):
         case "verbose_json":
-            verbose = _verbose(text) | ({"language": "de"} if "german.wav" in probe.clips else {})
+            verbose = _verbose(text, 1.0 if "padded" in probe.clips[0] else 0.0)
+            verbose |= {"language": "de"} if "german.wav" in probe.clips else {}
             if fields.get("timestamp_granularities[]") == "word":
                 del verbose["segments"]
             return 200, JSON, verbose

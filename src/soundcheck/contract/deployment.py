@@ -14,6 +14,14 @@ class ListedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """One of the user's own recordings: its clip's name, and its language (ISO-639-1) if told."""
+
+    name: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """What is claimed (``profile``), what is tested (``model``) and what was seen.
 
@@ -21,7 +29,7 @@ class Deployment:
     one its errors are spoken in: ``openai``, ``vllm`` or ``unknown``. ``keyed`` tells whether a
     key was given for it, ``tapped`` whether a tap stands behind it; ``endpoint`` is the URL or
     HOST:PORT whose TLS can be inspected, ``""`` where the audio leaves the machine nowhere that is
-    known.
+    known. ``recordings`` are the user's own.
     """
 
     profile: Profile
@@ -31,6 +39,7 @@ class Deployment:
     tapped: bool = False
     endpoint: str = ""
     keyed: bool = False
+    recordings: tuple[Recording, ...] = ()
 
     def model_for(self, needs: tuple[str, ...]) -> str | None:
         """Return the model to probe for ``needs``, the one under test first.

@@ -60,8 +60,28 @@ def pooled_error_rate(pairs: Iterable[tuple[str, str]], language: str | None = "
     return errors / words if words else float(bool(errors))
 
 
+def aligned(expected: list[str], heard: list[str]) -> list[tuple[str, int, int, int, int]]:
+    """Return which words of two lists correspond, in order, as jiwer aligns them.
+
+    Each entry has its kind (``equal``, ``substitute``, ``insert``, ``delete``), the words
+    ``expected`` from the first to the second number and those ``heard`` from the third to the
+    fourth. There are none for an empty list, or one that is not worth aligning.
+    """
+    if not expected or not heard or len(heard) > _ALIGNED * len(expected):
+        return []
+    import jiwer
+
+    [chunks] = jiwer.process_words(" ".join(expected), " ".join(heard)).alignments
+    return [
+        (one.type, one.ref_start_idx, one.ref_end_idx, one.hyp_start_idx, one.hyp_end_idx)
+        for one in chunks
+    ]
+
+
 def _errors(expected: list[str], heard: list[str]) -> int:
     """Return how many words must be changed, put in or left out."""
+    if expected == heard:
+        return 0
     if not expected or not heard or len(heard) > _ALIGNED * len(expected):
         return abs(len(heard) - len(expected))
     import jiwer

@@ -16,6 +16,7 @@ from soundcheck.reference.faults import (
     models,
     parameters,
     robustness,
+    quality,
     schema,
     streams,
     subtitles,
@@ -74,6 +75,7 @@ FAULTS = _named(
     limits.FAULTS,
     robustness.FAULTS,
     http.FAULTS,
+    quality.FAULTS,
     streams.FAULTS,
 )
 BENIGN = _named(benign.VARIATIONS, benign_errors.VARIATIONS, benign_streams.VARIATIONS)
