@@ -30,16 +30,12 @@ _BOUNDARY = re.compile(r"[ -~]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file of the form: where its bytes lie (until the form is closed) and how it was named.
-
-    ``fields_before`` is the number of text fields that came before it.
-    """
+    """A file of the form: where its bytes lie (until the form is closed) and how it was named."""
 
     path: Path
     size: int
     filename: str
     content_type: str | None
-    fields_before: int = 0
 
     def head(self, size: int = 65_536) -> bytes:
         """Return the first ``size`` bytes."""
@@ -238,7 +234,6 @@ class _Reader:
                 self._target.tell(),
                 segment.filename,
                 segment.content_type,
-                len(self._fields),
             )
             self._target = None
         else:

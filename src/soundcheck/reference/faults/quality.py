@@ -14,7 +14,6 @@ from soundcheck.audio.phrases import join_words
 from soundcheck.reference.faults.hooks import Call, Fault, Registry
 from soundcheck.reference.faults.signatures import wav_format
 from soundcheck.reference.transcript import Segment, Transcript
-from soundcheck.reference.upload import Form
 
 FAULTS = Registry(Fault)
 
@@ -220,13 +219,6 @@ def _(transcript: Transcript, call: Call) -> Transcript:
 def _(transcript: Transcript, call: Call) -> Transcript:
     stem = PurePosixPath(call.upload.filename).stem
     return _said(f"{stem}: {transcript.text}", transcript)
-
-
-@FAULTS.form("fields-after-file-lost", "Fields that come after the file are not read.")
-def _(form: Form, call: Call) -> Form:
-    if form.file is None:
-        return form
-    return replace(form, fields=form.fields[: form.file.fields_before])
 
 
 @FAULTS.hear("hallucinates-on-silence", "Where nobody speaks, a closing phrase is heard.")
