@@ -19,13 +19,16 @@ from soundcheck.audio import Clip
 from soundcheck.contract import Answer, Answers, Case, Deployment, NotObserved, Probe, Untestable
 from soundcheck.contract.catalogue import load_catalogue
 from soundcheck.contract.contracts import ENCRYPTION
+from soundcheck.contract.credentials import Credentials
 from soundcheck.contract.deployment import ListedModel
 from soundcheck.contract.profile import load_profile
 from soundcheck.contract.requirement import Requirement
 from soundcheck.http.exchange import Exchange, Response, SentRequest, Timing, TransportError
 
 MODEL = "whisper-large-v3"
-DEPLOYMENT = Deployment(load_profile("openai"), MODEL, (ListedModel(MODEL, ("transcribe",)),))
+DEPLOYMENT = Deployment(
+    load_profile("openai"), MODEL, (ListedModel(MODEL, ("transcribe",)),), keyed=True
+)
 CATALOGUE = {rule.id: rule for rule in load_catalogue()}
 SPOKEN = {
     "german.wav": "Das Mädchen hört über die Straße.",
@@ -121,6 +124,8 @@ def _frames(events: Any) -> bytes:
 
 def _right(probe: Probe, *, dialect: str = "openai") -> tuple[int, str, Any]:
     """Return the status, media type and body (text, or a JSON value) of a right answer."""
+    if probe.credentials not in (Credentials.OWN, Credentials.LOWER_CASE):
+        return 401, JSON, {"error": MISTAKEN | ({} if dialect == "openai" else {"code": 401})}
     if probe.mistake or _size(probe) > LIMIT:
         status = 413 if probe.clips and _size(probe) > LIMIT else 400
         status = 404 if probe.path.startswith("/models/") else status
@@ -169,6 +174,7 @@ def _answer(
 ) -> Answer:
     clip = probe.clips[0] if probe.clips else None
     headers = () if media_type is None else (("content-type", media_type),)
+    headers += (("www-authenticate", "Bearer"),) if status == 401 else ()
     exchange = Exchange(
         digest=probe.digest,
         lane=probe.lane.value,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from soundcheck import __version__
+from soundcheck.cli.own_key import VARIABLE, own_key
 from soundcheck.errors import ExitCode, Interrupted, SoundcheckError
 
 if TYPE_CHECKING:
@@ -168,10 +169,10 @@ def check(
             "--replay judges what was recorded: leave out the URL, --model, --api-key-env, --fault "
             "and --dialect"
         )
-    if url is None and (tap or upstream or tls_roots):
+    if url is None and (tap or upstream or tls_roots or api_key_env):
         raise SoundcheckError(
-            "--tap, --upstream and --tls-roots are for a deployment of yours: give its URL. The "
-            "bundled one has a tap by itself"
+            "--tap, --upstream, --tls-roots and --api-key-env are for a deployment of yours: give "
+            "its URL. The bundled one has a tap and a key by itself"
         )
     from soundcheck.http.access import is_loopback
 
@@ -248,15 +249,21 @@ def check(
     try:
         private = claimed.is_private or any(map(judged.touches, ENCRYPTION))
         named = options.base_url or None
-        with _deployment(named, spoken, tuple(fault or ()), claimed if private else None) as (
-            base_url,
-            beside,
+        with (
+            own_key() as key,
+            _deployment(named, spoken, tuple(fault or ()), claimed if private else None, key) as (
+                base_url,
+                beside,
+            ),
         ):
             options = replace(
                 options,
                 base_url=base_url,
                 model=options.model or (None if url else REFERENCE_MODEL),
             )
+            # The proxy of the private stack has the key: its clients need none.
+            if named is None and not claimed.is_private:
+                options = replace(options, api_key_env=VARIABLE)
             code = _judge(options, again, beside, quiet=quiet or as_json, as_json=as_json)
     except KeyboardInterrupt:
         raise Interrupted("interrupted before anything was judged") from None
@@ -299,12 +306,13 @@ def _check_recorded_names(recorded: Path, options: "Options") -> None:
 
 @contextlib.contextmanager
 def _deployment(
-    url: str | None, dialect: str, faults: tuple[str, ...], private: "Profile | None"
+    url: str | None, dialect: str, faults: tuple[str, ...], private: "Profile | None", key: str
 ) -> "Iterator[tuple[str, Arrangement | None]]":
     """Yield the base URL to judge, of a reference started for this run when there is none.
 
-    With ``private``, the profile of the run, the reference's private stack stands before it: for
-    all areas where the profile is one of such a stack, else for those of encryption.
+    The reference serves who has the ``key``. With ``private``, the profile of the run, its private
+    stack stands before it: for all areas where the profile is one of such a stack, else for those
+    of encryption.
     """
     if url is not None:
         yield url, None
@@ -321,17 +329,19 @@ def _deployment(
             "selected"
         )
     with contextlib.ExitStack() as stack:
-        backend = stack.enter_context(start_reference(dialect=dialect, faults=plain))
+        backend = stack.enter_context(start_reference(dialect, plain, key))
         if private is None:
             yield backend.base_url, None
             return
         of_vllm = dialect == "vllm"
         gateway = stack.enter_context(
-            start_gateway(backend.base_url, faults=hidden, stream_usage=of_vllm)
+            start_gateway(backend.base_url, faults=hidden, api_key=key, stream_usage=of_vllm)
         )
 
         def connect(endpoint: str, roots: Path) -> str:
-            proxy = start_proxy(endpoint, roots=roots, authority=gateway.authority, faults=hidden)
+            proxy = start_proxy(
+                endpoint, roots=roots, authority=gateway.authority, faults=hidden, api_key=key
+            )
             return stack.enter_context(proxy).base_url
 
         seen_as = private if private.is_private else load_profile("privatemode")

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from soundcheck.http.exchange import Headers
 
-WRONG_KEY = "soundcheck-wrong-3f9a61c2d07be584a1b6"
+WRONG_KEY = "key-3f9a61c2d07be584a1b6c9d2"
 """A key that nobody has."""
 
 _AUTHORIZATION = "Authorization"
