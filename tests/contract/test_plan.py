@@ -33,6 +33,14 @@ def test_a_capability_is_sought_among_the_listed_models() -> None:
     assert _plan("schema/json-text", BOTH).model == "whisper-1"
 
 
+def test_authentication_is_claimed_by_a_key() -> None:
+    """Where no key was given nothing is claimed of who may use a deployment, and it is said how."""
+    open_to_all = _plan("auth/key-required")
+    assert open_to_all.verdict is Verdict.NOT_APPLICABLE
+    assert "--api-key-env" in open_to_all.reason
+    assert _plan("auth/key-required", replace(WHISPER, keyed=True)).probes
+
+
 def test_rows_of_another_contract_do_not_apply() -> None:
     """A requirement that the profile's contract does not hold is not applicable, and says so."""
     entry = _plan("formats/text-consistent")

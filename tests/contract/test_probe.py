@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundcheck.contract import Probe, Wire, get, transcription
-from soundcheck.http.multipart import Crafted, Field, File, Frame
+from soundcheck.http.multipart import Crafted, DataURL, Field, File, Frame
 
 fields = st.dictionaries(
     st.sampled_from(["language", "prompt", "response_format"]), st.text(max_size=8)
@@ -81,6 +81,15 @@ def test_bytes_are_part_of_the_identity() -> None:
 def test_a_request_has_the_digest_of_recorded_runs() -> None:
     """What a probe does not use is no part of its identity: old runs can be judged again."""
     assert transcription("hello.wav", language="en").digest == "0faab3974add50fd"
+
+
+def test_a_clip_within_a_field_is_no_upload() -> None:
+    """A data URL names a clip that must be made, and which counts as text."""
+    probe = Probe(parts=(DataURL("voice[]", "a.mp3"), File("file", "b.wav", "b.wav", None)))
+    assert probe.quoted == ("a.mp3",)
+    assert probe.clips == ("b.wav",)
+    other = replace(probe, parts=(DataURL("voice[]", "c.mp3"), *probe.parts[1:]))
+    assert other.digest != probe.digest
 
 
 def test_steps_before_a_request_are_requests_of_their_own() -> None:

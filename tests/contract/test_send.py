@@ -1,5 +1,6 @@
 """Faults of the way are tried again, visibly; answers never."""
 
+import base64
 import socket
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from soundcheck.contract.probe import MODELS
 from soundcheck.contract.send import ATTEMPTS, Sender
 from soundcheck.http.client import Client
 from soundcheck.http.exchange import Exchange
-from soundcheck.http.multipart import Crafted, Field, Frame
+from soundcheck.http.multipart import Crafted, DataURL, Field, Frame
 from soundcheck.http.store import Store
 
 BUSY = b"HTTP/1.1 429 Too Many\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
@@ -89,3 +90,25 @@ def test_a_crafted_form_is_recorded_as_it_was_sent(raw_server, tmp_path) -> None
     assert (file["clip"], file["filename"]) == ("hello.wav", None)
     assert exchange.request.frame == {"line": "\\n"}
     assert Store(tmp_path).load(probe.digest) == exchange
+
+
+def test_a_clip_is_sent_within_a_field(raw_server, tmp_path) -> None:
+    """A data URL has the clip's media type and its bytes in base64; the record names the clip."""
+    received: list[bytes] = []
+
+    def reply(connection: socket.socket, request: bytes) -> None:
+        received.append(request)
+        connection.sendall(FINE.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+
+    library = Library()
+    probe = Probe(parts=(DataURL("voice[]", "sentence.mp3"),))
+    with Client(raw_server(reply).base_url) as client:
+        exchange = Sender(client, Store(tmp_path), library, tmp_path).answer(probe).exchange
+    data = base64.b64encode(library.clip("sentence.mp3").read())
+    assert b'name="voice[]"\r\n\r\ndata:audio/mpeg;base64,' + data + b"\r\n--" in received[0]
+    [part] = exchange.request.parts
+    assert part == {
+        "name": "voice[]",
+        "value": "[sentence.mp3 as a data URL]",
+        "quoted": "sentence.mp3",
+    }

@@ -100,6 +100,21 @@ def test_a_request_sent_without_a_key_stays_without() -> None:
     assert "KEY" not in curl_command(request(), "KEY")
 
 
+def test_a_key_that_was_made_up_is_shown() -> None:
+    """What a deployment was to refuse is repeated as it was, not with the right key."""
+    sent = request(headers=[["authorization", "Bearer made-up"]])
+    command = curl_command(sent, "KEY")
+    assert "'Authorization: Bearer made-up'" in command
+    assert "$KEY" not in command
+
+
+def test_a_data_url_is_told_and_left_out() -> None:
+    """A clip within a text field is no value for a command line."""
+    quoted = {"name": "voice[]", "value": "[a.mp3 as a data URL]", "quoted": "a.mp3"}
+    command = curl_command(request(parts=[quoted]), None)
+    assert "# the part 'voice[]' carries a.mp3 as a data URL; it is left out here" in command
+
+
 def test_other_secrets_are_left_out_and_named() -> None:
     """A redacted header of another name is a remark, not a header."""
     command = curl_command(request(headers=[["x-api-key", "[redacted]"]]), None)
