@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,17 @@ def test_token_usage_adds_up() -> None:
         "input_token_details": {"text_tokens": 3, "audio_tokens": 12},
         "output_tokens": 2,
     }
+
+
+def test_a_model_that_takes_hints_tells_the_languages() -> None:
+    """They are told by their codes, each once, in an answer and at the end of a stream."""
+    twice = replace(HELLO, segments=(*HELLO.segments, *HELLO.segments))
+    told = [{"code": "en"}]
+    assert answer(OPENAI, twice, "gpt-transcribe")["languages"] == told
+    assert json.loads(events(OPENAI, twice, "gpt-transcribe")[-1])["languages"] == told
+    silence = replace(HELLO, segments=())
+    assert answer(OPENAI, silence, "gpt-transcribe")["languages"] == []
+    assert "languages" not in answer(OPENAI, twice, "gpt-4o-transcribe")
 
 
 @given(heard=transcripts)

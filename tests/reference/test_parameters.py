@@ -361,3 +361,18 @@ def test_vllm_parameters_out_of_range(fields: list[tuple[str, str]]) -> None:
 def test_vllm_parameters_in_range(name: str, value: str) -> None:
     """Each documented extra is accepted."""
     assert ask(VLLM, WHISPER, (name, value)).model.id == "whisper-large-v3"
+
+
+@pytest.mark.parametrize("name", ["languages[]", "keywords[]"])
+def test_hints_are_for_one_model(name: str) -> None:
+    """What may be said of the audio beforehand is refused by name by every other model."""
+    hint = (name, "de")
+    assert ask(OPENAI, ("model", "gpt-transcribe"), hint, hint).model.hints
+    for model in (WHISPER, GPT, DIARIZE):
+        assert refused(OPENAI, model, hint).param == name
+    assert ask(VLLM, WHISPER, hint) == ask(VLLM, WHISPER)
+
+
+def test_the_languages_of_a_hint_are_checked() -> None:
+    """A hint names languages by their codes."""
+    assert refused(OPENAI, ("model", "gpt-transcribe"), ("languages[]", "hh")).kind is Kind.INVALID

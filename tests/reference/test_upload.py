@@ -220,3 +220,12 @@ def test_files_are_gone_when_the_form_is_closed_or_refused(
     assert list(tmp_path.iterdir()) == []
     refused([part("file", b"audio", "a")])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_where_the_file_stood_is_known(before: int) -> None:
+    """The fields before the file are counted, so that a fault may lose those behind it."""
+    fields = [part("a", b"1"), part("b", b"2")]
+    with read([body(*fields[:before], part("file", b"RIFF", "x.wav"), *fields[before:])]) as form:
+        assert form.file_at == before
+        assert len(form.fields) == 2

@@ -49,6 +49,8 @@ async def openai_events(
     if request.logprobs:
         done["logprobs"] = scored
     whole = Transcript(heard.duration, language_of(segments), tuple(segments))
+    if request.model.hints:
+        done["languages"] = rendering.languages(whole)
     done["usage"] = rendering.token_usage(whole, request)
     yield done
 
