@@ -20,6 +20,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 TOGETHER = {
     "tests/audio/test_containers.py",
     "tests/cli/test_cli_replay.py",
+    "tests/test_own_requirements.py",
 }
 """Modules with costly fixtures: one worker of xdist takes all tests of each."""
 

@@ -47,6 +47,10 @@ judges the bundled reference deployment
 
 judges a target of soundcheck.toml (`soundcheck init` writes one), which may cost no more than this
 
+`soundcheck check http://localhost:8000/v1 --suite my_requirements`
+
+judges your own requirements with the bundled ones
+
 `soundcheck check --replay reports/20260101-120000`
 
 judges a recorded run again, without a deployment
@@ -96,6 +100,10 @@ def check(
     ] = None,
     without: Annotated[
         list[str] | None, typer.Option(metavar="ID|AREA", help="Leave these out (repeatable).")
+    ] = None,
+    suite: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Judge requirements of your own, too (repeatable)."),
     ] = None,
     effort: Annotated[
         str | None, typer.Option(help="How much may be asked: quick (default), full or deep.")
@@ -213,19 +221,21 @@ def check(
     if not (quiet or as_json):
         what = f"judging {replay} again, nothing is sent" if replay else f"checking {url or OURS}"
         typer.echo(f"soundcheck {__version__}: {what}", err=True)
-    _check_names([*(only or ()), *(without or ())])
+    own = tuple(suite or ())
+    _check_names([*(only or ()), *(without or ())], own)
     from soundcheck.contract.contracts import ENCRYPTION
     from soundcheck.contract.plan import Selection
 
-    wider = [("--effort", effort)] if effort else []  # without it a finding may be left out
+    wider = [("--suite", str(folder)) for folder in own]
+    wider += [("--effort", effort)] if effort else []  # without it a finding may be left out
     if replay is not None:
-        _check_recorded_names(replay, options)
+        _check_recorded_names(replay, options, own)
         again: list[tuple[str, ...]] = [
             ("--replay", str(replay)),
             *([("--profile", profile)] if profile else []),
             *wider,
         ]
-        raise typer.Exit(_judge(options, again, None, quiet=quiet or as_json, as_json=as_json))
+        raise typer.Exit(_judge(options, again, None, own, quiet=quiet or as_json, as_json=as_json))
     options = replace(options, profile=options.profile or dialect or PROFILE)
     judged = Selection(options.only, options.without)
     claimed = options.claimed()
@@ -264,7 +274,7 @@ def check(
             # The proxy of the private stack has the key: its clients need none.
             if named is None and not claimed.is_private:
                 options = replace(options, api_key_env=VARIABLE)
-            code = _judge(options, again, beside, quiet=quiet or as_json, as_json=as_json)
+            code = _judge(options, again, beside, own, quiet=quiet or as_json, as_json=as_json)
     except KeyboardInterrupt:
         raise Interrupted("interrupted before anything was judged") from None
     raise typer.Exit(code)
@@ -273,16 +283,17 @@ def check(
 check.__doc__ = f"{check.__doc__}\n{EXAMPLES}"
 
 
-def _check_names(names: list[str]) -> None:
+def _check_names(names: list[str], own: tuple[Path, ...]) -> None:
     """Refuse names that select nothing: a typing error must not empty a gate."""
-    if not names:
+    if not (names or own):
         return
     from difflib import get_close_matches
 
-    from soundcheck.contract.catalogue import load_catalogue
+    from soundcheck.contract.catalogue import load_catalogue, load_own
     from soundcheck.contract.plan import names_of
 
-    known = {name for rule in load_catalogue() for name in names_of(rule)}
+    rules = [*load_catalogue(), *(rule for folder in own for rule in load_own(folder))]
+    known = {name for rule in rules for name in names_of(rule)}
     for name in names:
         if name not in known:
             close = get_close_matches(name, known, n=1)
@@ -290,13 +301,13 @@ def _check_names(names: list[str]) -> None:
             raise SoundcheckError(f"no requirement or area is called {name!r}: {hint}")
 
 
-def _check_recorded_names(recorded: Path, options: "Options") -> None:
+def _check_recorded_names(recorded: Path, options: "Options", own: tuple[Path, ...]) -> None:
     """Refuse to judge a run again whose selection names what this version does not know."""
     from soundcheck.plugin import replay
 
     judged = replay.options_of(recorded, options)
     try:
-        _check_names([*judged.only, *judged.without])
+        _check_names([*judged.only, *judged.without], own)
     except SoundcheckError as error:
         raise SoundcheckError(
             f"{recorded} was made with another selection of rules than there are now ({error}); "
@@ -353,6 +364,7 @@ def _judge(
     options: "Options",
     again: list[tuple[str, ...]],
     beside: "Arrangement | None",
+    own: tuple[Path, ...],
     *,
     quiet: bool,
     as_json: bool,
@@ -377,6 +389,7 @@ def _judge(
                 [
                     str(suites.folder("conformance")),
                     f"--rootdir={suites.folder('conformance').parent}",
+                    *(str(folder.resolve()) for folder in own),
                 ],
                 session,
                 SESSION,

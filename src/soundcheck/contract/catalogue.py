@@ -2,10 +2,13 @@
 
 import importlib.util
 import sys
+from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 
 from soundcheck import suites
 from soundcheck.contract.requirement import Requirement, requirement_of
+from soundcheck.errors import SoundcheckError
 
 SCHEMA = "soundcheck/requirements/1"
 
@@ -15,20 +18,54 @@ def load_catalogue(folder: Path | None = None) -> tuple[Requirement, ...]:
 
     Raises ``ValueError`` when two tests claim one id.
     """
+    paths = sorted((folder or suites.folder("conformance")).glob("test_*.py"))
+    return _distinct(rule for path in paths for rule in _rules(path, path.stem))
+
+
+def load_own(folder: Path) -> tuple[Requirement, ...]:
+    """Return a user's own requirements: those of every ``test_*.py`` in and below ``folder``.
+
+    Raises :class:`SoundcheckError` where there are none, a module cannot be imported, or an id is
+    claimed twice, or by the bundled suites too.
+    """
+    if not folder.is_dir():
+        raise SoundcheckError(f"{folder} is no folder of requirements of your own")
+    found: list[Requirement] = []
+    for path in sorted(folder.rglob("test_*.py")):
+        place = sha256(str(path.resolve()).encode()).hexdigest()[:16]
+        try:
+            found += _rules(path, f"own_{place}")
+        except Exception as error:  # whatever a user's module does: it is to be told, not to end us
+            raise SoundcheckError(
+                f"{path} cannot be imported: {type(error).__name__}: {error}"
+            ) from error
+    if not found:
+        raise SoundcheckError(
+            f"{folder} holds no requirement: none of its test_*.py has a test with @requirement"
+        )
+    try:
+        _distinct([*load_catalogue(), *found])
+    except ValueError as error:
+        raise SoundcheckError(f"{folder}: {error}") from None
+    return tuple(found)
+
+
+def _distinct(rules: Iterable[Requirement]) -> tuple[Requirement, ...]:
     found: dict[str, Requirement] = {}
-    for path in sorted((folder or suites.folder("conformance")).glob("test_*.py")):
-        for value in vars(_load(path)).values():
-            rule = requirement_of(value)
-            if rule is None:
-                continue
-            if rule.id in found and found[rule.id].test != rule.test:
-                raise ValueError(f"{rule.id} is claimed by {found[rule.id].test} and {rule.test}")
-            found[rule.id] = rule
+    for rule in rules:
+        known = found.setdefault(rule.id, rule)
+        if known.test != rule.test:
+            raise ValueError(f"{rule.id} is claimed by {known.test} and {rule.test}")
+        found[rule.id] = rule
     return tuple(found.values())
 
 
-def _load(path: Path) -> object:
-    name = f"soundcheck_catalogue.{path.stem}"
+def _rules(path: Path, name: str) -> list[Requirement]:
+    module = vars(_load(path, f"soundcheck_catalogue.{name}"))
+    return [rule for value in module.values() if (rule := requirement_of(value)) is not None]
+
+
+def _load(path: Path, name: str) -> object:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is not a Python module")

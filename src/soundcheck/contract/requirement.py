@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from soundcheck.contract.contracts import BUILT_IN
+from soundcheck import suites
+from soundcheck.contract.contracts import BUILT_IN, CONTRACTS
 from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.probe import Probe
 from soundcheck.contract.verdict import Level
@@ -87,8 +88,8 @@ def requirement(
     level: Level,
     *,
     source: str,
-    killed_by: Iterable[str],
-    profiles: Iterable[str] = BUILT_IN,
+    killed_by: Iterable[str] = (),
+    profiles: Iterable[str] | None = None,
     needs: Iterable[str] = (),
     effort: Effort = "quick",
     draft: Iterable[str] = (),
@@ -97,8 +98,9 @@ def requirement(
     """Make a test the judge of the requirement ``identifier`` (``area/words-of-the-rule``).
 
     ``source`` says where the rule is written; ``killed_by`` names the faults of the reference that
-    fail it; ``profiles`` are the built-in contracts it belongs to; ``needs`` the capabilities
-    without which it is not applicable; ``draft`` its numbers in the first catalogue;
+    fail it, which every bundled one has; ``profiles`` are the built-in contracts it belongs to (by
+    default those of the API; those of a user's own belong to every contract); ``needs`` the
+    capabilities without which it is not applicable; ``draft`` its numbers in the first catalogue;
     ``aggregate`` as in :class:`Requirement`. Raises ``ValueError`` for an identifier of another
     form or a test without a docstring.
     """
@@ -109,13 +111,15 @@ def requirement(
         if not judge.__doc__:
             raise ValueError(f"{judge.__name__} needs a docstring that states the rule")
         source_file = Path(judge.__code__.co_filename)
+        bundled = suites.folder("conformance") in source_file.parents
+        usual = BUILT_IN if bundled else CONTRACTS
         paragraph = inspect.cleandoc(judge.__doc__).partition("\n\n")[0]
         judge.__requirement__ = Requirement(  # type: ignore[attr-defined]
             id=identifier,
             level=level,
             rule=" ".join(paragraph.split()),
             source=source,
-            profiles=tuple(profiles),
+            profiles=usual if profiles is None else tuple(profiles),
             needs=tuple(needs),
             effort=effort,
             killed_by=tuple(killed_by),
