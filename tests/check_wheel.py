@@ -15,6 +15,12 @@ NEEDED = {
     "soundcheck/_suites/conformance/__init__.py",
     "soundcheck/_suites/conformance/test_schema.py",
     "soundcheck/_suites/conformance/profiles/openai.toml",
+    *(
+        f"soundcheck/_suites/conformance/profiles/{name}.toml"
+        for name in ("azure", "groq", "litellm", "localai", "privatemode", "speaches", "vllm")
+    ),
+    "soundcheck/_suites/conformance/profiles/encrypting-proxy.toml",
+    "soundcheck/_suites/conformance/profiles/whisper-cpp.toml",
     "soundcheck/_suites/conformance/schemas/transcription.json",
     "soundcheck/_suites/fixtures/phrases.toml",
     "soundcheck/_suites/loadtests/steady.py",

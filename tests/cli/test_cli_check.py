@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from soundcheck.contract.profile import built_in
+
 JSON = "application/json"
 WHISPER = {"id": "whisper-1", "object": "model", "created": 1, "owned_by": "me"}
 MODELS = json.dumps({"object": "list", "data": [WHISPER]})
@@ -136,6 +138,7 @@ def test_a_refused_key_is_not_shown(soundcheck: Soundcheck, raw_server) -> None:
         (("http://[::1/v1",), "not a URL"),
         (("http://127.0.0.1:1/v1", "--profile", "opnai"), "did you mean openai"),
         (("http://127.0.0.1:1/v1", "--profile", "broken.toml"), "broken.toml:2: unknown key"),
+        (("http://127.0.0.1:1/v1", "--profile", "typo.toml"), "typo.toml:3: no requirement is"),
         (("http://127.0.0.1:1/v1", "--api-key-env", "NOT_SET_ANYWHERE"), "not set"),
         (("http://127.0.0.1:1/v1", "--out", "file/run"), "choose another with --out"),
         (("http://127.0.0.1:1/v1", "--effort", "some"), "quick, full or deep"),
@@ -150,10 +153,29 @@ def test_bad_usage_is_one_message(
     """Bad usage and configuration are told in one message with exit 2, before anything is sent."""
     (tmp_path / "file").touch()
     (tmp_path / "broken.toml").write_text('extends = "openai"\ntitel = "x"\n')
+    (tmp_path / "typo.toml").write_text('extends = "vllm"\n[levels]\n"models/lst" = "MAY"\n')
     done = soundcheck("check", *arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_rule_that_is_nowhere_is_refused(
+    soundcheck: Soundcheck, raw_server, tmp_path: Path
+) -> None:
+    """A profile that speaks of a rule of no suite at hand ends in exit 2, without a run."""
+    (tmp_path / "own.toml").write_text('extends = "openai"\n[levels]\n"own/greets" = "MAY"\n')
+    url = raw_server(_answer("400 Bad Request", JSON, REFUSAL.encode())).base_url
+    done = soundcheck("check", url, "--model=m", "--profile=own.toml", "--out=run")
+    assert done.returncode == 2, done.stderr
+    assert "the profile own speaks of 'own/greets'" in done.stderr
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_every_profile_is_named_in_the_help(soundcheck: Soundcheck) -> None:
+    """Who asks for help is told every profile that comes with Soundcheck."""
+    told = " ".join(soundcheck("check", "--help", COLUMNS="200").stdout.split())
+    assert all(name in told for name in built_in())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

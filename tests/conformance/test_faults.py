@@ -222,6 +222,50 @@ def test_a_right_dialect_is_red_where_another_was_claimed(check: Check) -> None:
     assert any("openai dialect" in note for note in run.notes)
 
 
+AREAS = ("errors", "formats", "models", "schema")
+COMMUNITY = {
+    "azure": ("accepts-any-model", "models-missing", "retrieve-model-missing"),
+    "litellm": ("error-type-none", "error-param-none", "usage-null", "text-as-json"),
+    "localai": (
+        "error-type-empty",
+        "error-code-integer",
+        "error-param-missing",
+        "bad-value-500",
+    ),
+    "speaches": ("error-detail", "null-arrays", "models-created-zero"),
+    "whisper-cpp": (
+        "accepts-any-model",
+        "models-missing",
+        "retrieve-model-missing",
+        "error-plain-text",
+        "bad-value-500",
+        "refuses-mp4",
+        "refuses-m4a",
+        "refuses-webm",
+        "segment-member-missing",
+        "text-as-html",
+    ),
+}
+"""What a server of each community profile does otherwise, as faults of the reference."""
+
+
+@pytest.mark.parametrize("profile", COMMUNITY)
+def test_a_server_that_deviates_as_its_profile_says_conforms(check: Check, profile: str) -> None:
+    """What the profile accepts is information, everything else is kept; OpenAI's is not."""
+    place = "+".join(COMMUNITY[profile])
+    chosen = [word for area in AREAS for word in ("--only", area)]
+    run = check(place, profile, *chosen, dialect="openai")
+    odd = [r for r in run.results if r.verdict in ("fail", "warn", "error", "untestable")]
+    assert not odd, [(result.id, result.case, result.message) for result in odd]
+    assert run.verdict == "conformant"
+    accepted = {r.id for r in run.results if r.verdict == "info" and hasattr(r, "deviation")}
+    assert len(accepted) >= 2
+    run = check(place, "openai", *chosen, dialect="openai")
+    red = {result.id for result in run.results if result.verdict in ("fail", "warn")}
+    assert run.verdict == "nonconformant"
+    assert accepted <= red
+
+
 def test_every_deviation_of_the_reference_is_used() -> None:
     """Every fault of the reference is named by a requirement, and every name is a fault's."""
     named = {fault for _, fault in PAIRS}

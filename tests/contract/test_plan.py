@@ -41,6 +41,32 @@ def test_authentication_is_claimed_by_a_key() -> None:
     assert _plan("auth/key-required", replace(WHISPER, keyed=True)).probes
 
 
+def test_a_capability_is_sought_among_models_for_speech_alone() -> None:
+    """A listed model that is for something else is not asked for a transcription."""
+    claims = {"*": frozenset({"logprobs"}), "whisper-1": frozenset[str]()}
+    models = {name: claims[name] for name in ("whisper-1", "*")}
+    chat, speech = ListedModel("chat", ("generate",)), ListedModel("scribe", ("transcribe",))
+    profile = replace(OPENAI, models=models)
+    both = Deployment(profile, "whisper-1", (ListedModel("whisper-1"), chat, speech))
+    assert _plan("schema/logprobs-consistent", both).model == "scribe"
+
+
+def test_probes_are_made_for_the_model_that_is_asked() -> None:
+    """Where another model than the one under test is asked, the probes are that one's."""
+
+    @requirement("own/asks", "MUST", source="", killed_by=(), needs=["logprobs"])
+    @probes(lambda deployment: {"answer": transcription("a.wav", prompt=deployment.model)})
+    def judge() -> None:
+        """It asks."""
+
+    rule = requirement_of(judge)
+    assert rule is not None
+    entry = plan_entry(rule, None, Selection(), BOTH)
+    assert entry.probes == {
+        "answer": transcription("a.wav", prompt="gpt-4o-transcribe").on("gpt-4o-transcribe")
+    }
+
+
 def test_rows_of_another_contract_do_not_apply() -> None:
     """A requirement that the profile's contract does not hold is not applicable, and says so."""
     entry = _plan("formats/text-consistent")

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from soundcheck import suites
 from soundcheck.contract.contracts import CONTRACTS
 from soundcheck.contract.profile import Profile, ProfileError, built_in, load_profile
+from soundcheck.contract.profile_check import check_models, check_rules
+from soundcheck.contract.toml_file import read_toml
 
 MINIMAL = 'title = "Ours"\nrequirements = "openai"\ndialect = "openai"\n'
 
@@ -62,8 +65,15 @@ def test_a_profile_extends_another(tmp_path: Path) -> None:
         ('title = "x"\nrequirements = "openai"\ndialect = "klingon"\n', ":3:", "'klingon'"),
         ('title = "x"\n', "ours.toml", "requirements, dialect missing"),
         ("title = \n", "ours.toml", "not valid TOML"),
-        ('extends = "ours.toml"\n', "ours.toml", "extends itself"),
-        ('extends = "opnai"\n', "", "did you mean openai?"),
+        ('\nextends = "ours.toml"\n', ":2:", "extends itself"),
+        ('\nextends = "opnai"\n', ":2:", "did you mean openai?"),
+        (MINIMAL + "x = [\n1,\n", "ours.toml", "not valid TOML"),
+        (MINIMAL + 'dilaect = "x"\ntitel = 1\n', ":4:", "did you mean dialect?"),
+        (
+            MINIMAL + '[models."*"]\ncapabilities = ["text",\n"text"]\n',
+            ":5:",
+            "non-unique elements",
+        ),
     ],
 )
 def test_mistakes_name_file_and_line(tmp_path: Path, text: str, place: str, reason: str) -> None:
@@ -74,11 +84,96 @@ def test_mistakes_name_file_and_line(tmp_path: Path, text: str, place: str, reas
     assert reason in str(caught.value)
 
 
+CLAIM = '[models."{}"]\ncapabilities = {}\n'
+ACCEPTED = '[deviations."{}"]\nreason = "r"\nsource = "s"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        (CLAIM.format("*", '["word_timestamps"]'), 5, "cannot be without verbose_json"),
+        (CLAIM.format("*", '["verbose_json", "segment_statistics"]'), 5, "without segments"),
+        (
+            CLAIM.format("*", "[]") + CLAIM.format("w*", "[]"),
+            6,
+            "'w*' can never match: the earlier",
+        ),
+        (CLAIM.format("W*", "[]") + CLAIM.format("w?s", "[]"), 6, "takes all its names"),
+        ('[levels]\n\n"schema/json-texts" = "MAY"\n', 6, "did you mean schema/json-text?"),
+        ('[levels]\n"formats/unheard-of" = "MAY"\n', 5, "`soundcheck requirements` lists them"),
+        ('[levels]\n"formats/text-consistent" = "MAY"\n', 5, "not part of the openai contract"),
+        (ACCEPTED.format("streaming/usage-always"), 4, "not part of the openai contract"),
+        (ACCEPTED.format("shema/json-text"), 4, "did you mean schema/json-text?"),
+        (ACCEPTED.format("schema/json-text") + 'cases = ["x"]\n', 7, "it has no cases"),
+        (ACCEPTED.format("formats/nine-accepted") + 'cases = ["oga"]\n', 7, "flac, mp3, mp4"),
+        (ACCEPTED.format("models/list").replace('source = "s"\n', ""), 4, "source missing"),
+        (ACCEPTED.format("models/list").replace('"r"', '""'), 5, "must not be empty"),
+        (
+            f'[levels]\n"models/list" = "SHOULD"\n{ACCEPTED.format("models/list")}',
+            5,
+            "choose one of the two",
+        ),
+        ("[limits]\nrefused_bytes = 20_000_000\n", 5, "must be more than accepted_bytes"),
+        ("[limits]\naccepted_bytes = 30_000_000\n", 5, "must be more than accepted_bytes"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path: Path, text: str, line: int, reason: str) -> None:
+    """A combination that no deployment could have is told by file and line."""
+    with pytest.raises(ProfileError, match=rf"ours\.toml:{line}: ") as caught:
+        load_profile(_write(tmp_path, MINIMAL + text))
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CLAIM.format("w*", "[]") + CLAIM.format("*", "[]"),
+        CLAIM.format("a?", "[]") + CLAIM.format("a*", "[]"),
+        CLAIM.format("*-turbo", "[]") + CLAIM.format("whisper-*", "[]"),
+        '[levels]\n"own/greets" = "SHOULD"\n',  # of a suite of the user's own
+        f'[levels]\n"formats/nine-accepted" = "SHOULD"\n'
+        f'{ACCEPTED.format("formats/nine-accepted")}cases = ["webm"]\n',
+    ],
+)
+def test_what_can_be_is_taken(tmp_path: Path, text: str) -> None:
+    """What is near to an impossible combination is none."""
+    load_profile(_write(tmp_path, MINIMAL + text))
+
+
+def test_built_in_profiles_claim_what_can_be() -> None:
+    """The profiles that come with Soundcheck keep the rules that users' own are held to."""
+    for name in built_in():
+        file = read_toml(suites.folder("conformance") / "profiles" / f"{name}.toml")
+        profile = load_profile(name)
+        check_models(file)
+        check_rules(file, profile.requirements)
+        assert Profile.from_data(profile.to_data()) == profile
+
+
+def test_an_accepted_deviation_is_a_may(tmp_path: Path) -> None:
+    """A rule that need not be kept is a MAY, in the named cases alone; others keep their level."""
+    text = '[levels]\n"formats/nine-accepted" = "SHOULD"\n'
+    text += ACCEPTED.format("formats/nine-accepted") + 'cases = ["webm"]\n'
+    profile = load_profile(_write(tmp_path, MINIMAL + text))
+    assert profile.level("formats/nine-accepted", "webm", "MUST") == "MAY"
+    assert profile.level("formats/nine-accepted", "mp3", "MUST") == "SHOULD"
+    assert profile.level("models/list", None, "MUST") == "MUST"
+
+
+def test_a_level_ends_an_inherited_deviation(tmp_path: Path) -> None:
+    """Who extends a profile insists again on a rule by giving it a level."""
+    profile = load_profile(
+        _write(tmp_path, 'extends = "litellm"\n[levels]\n"formats/text-bare" = "MUST"\n')
+    )
+    assert profile.level("formats/text-bare", None, "SHOULD") == "MUST"
+    assert profile.level("schema/usage-present", None, "SHOULD") == "MAY"
+
+
 def test_an_unknown_profile_names_those_there_are() -> None:
     """A name that is no profile is told with the nearest one, or all."""
     with pytest.raises(ProfileError, match="did you mean vllm"):
         load_profile("vlm")
-    with pytest.raises(ProfileError, match="openai, privatemode, vllm"):
+    with pytest.raises(ProfileError, match="openai, privatemode, speaches, vllm, whisper-cpp"):
         load_profile("zzz")
     with pytest.raises(ProfileError, match=r"no profile file at nowhere\.toml"):
         load_profile("nowhere.toml")

@@ -78,8 +78,8 @@ def check(
     profile: Annotated[
         str | None,
         typer.Option(
-            help="What is claimed: openai (default), vllm, privatemode, encrypting-proxy or a "
-            ".toml file."
+            help="What is claimed: openai (default), vllm, privatemode, encrypting-proxy; azure, "
+            "groq, litellm, localai, speaches, whisper-cpp; or a .toml file."
         ),
     ] = None,
     model: Annotated[

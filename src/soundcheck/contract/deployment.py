@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from soundcheck.contract.profile import Profile
 
+SPEECH = frozenset({"transcribe", "transcription", "automatic-speech-recognition"})
+"""Tasks by which lists mark the models that transcribe."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
@@ -11,6 +14,11 @@ class ListedModel:
 
     id: str
     tasks: tuple[str, ...] = ()
+
+    @property
+    def may_transcribe(self) -> bool:
+        """Tell whether the list says nothing against its being asked for a transcription."""
+        return not self.tasks or bool(SPEECH & set(self.tasks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +54,6 @@ class Deployment:
 
         ``None`` when the profile claims these capabilities for no model that is served.
         """
-        served = (self.model, *(entry.id for entry in self.listed))
+        others = (entry.id for entry in self.listed if entry.may_transcribe)
+        served = (self.model, *others)
         return next((m for m in served if self.profile.claims(m) >= set(needs)), None)

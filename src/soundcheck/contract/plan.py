@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from soundcheck.contract.contracts import ENCRYPTION
 from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.probe import TAP, TLS, Lane, Probe
+from soundcheck.contract.profile import Deviation
 from soundcheck.contract.requirement import EFFORTS, KEY, Case, Requirement
 from soundcheck.contract.verdict import Level, Verdict
 from soundcheck.http.exchange import Exchange
@@ -79,6 +80,7 @@ class Entry:
     probes: dict[str, Probe] | None = None
     verdict: Verdict | None = None
     reason: str = ""
+    deviation: Deviation | None = None
 
     def undecided(self, reason: str) -> "Entry":
         """Return the entry as one that cannot be judged."""
@@ -90,8 +92,13 @@ def plan_entry(
 ) -> Entry:
     """Decide whether ``requirement`` is judged on ``deployment``, and by which probes."""
     profile = deployment.profile
-    level = profile.levels.get(requirement.id, requirement.level)
-    entry = Entry(requirement, case, level)
+    name = case.id if case else None
+    entry = Entry(
+        requirement,
+        case,
+        profile.level(requirement.id, name, requirement.level),
+        deviation=profile.deviation(requirement.id, name),
+    )
     if profile.requirements not in requirement.profiles:
         reason = f"not part of the {profile.requirements} contract"
         return replace(entry, verdict=Verdict.NOT_APPLICABLE, reason=reason)
@@ -108,7 +115,7 @@ def plan_entry(
         wanted = ", ".join(requirement.needs)
         reason = f"no served model for which the profile claims {wanted}"
         return replace(entry, verdict=Verdict.NOT_APPLICABLE, reason=reason)
-    probes = requirement.probes(case, deployment)
+    probes = requirement.probes(case, replace(deployment, model=model))
     return replace(entry, model=model, probes={name: p.on(model) for name, p in probes.items()})
 
 

@@ -8,14 +8,11 @@ import json
 from typing import Any, Protocol
 
 from soundcheck.contract.answer import Answer
-from soundcheck.contract.deployment import Deployment, ListedModel
+from soundcheck.contract.deployment import SPEECH, Deployment, ListedModel
 from soundcheck.contract.probe import MODELS, NO_FILE, TRIAL, Probe
 from soundcheck.contract.profile import Profile
 from soundcheck.contract.target import Target
 from soundcheck.errors import SoundcheckError, Unreachable
-
-SPEECH = {"transcribe", "transcription", "automatic-speech-recognition"}
-"""Tasks by which lists mark the models that transcribe."""
 
 TIMEOUT = 30.0
 """Seconds that an answer which needs no work may take."""

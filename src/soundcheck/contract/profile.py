@@ -11,8 +11,8 @@ from soundcheck import suites
 from soundcheck.contract import bounds
 from soundcheck.contract.bounds import Bounds
 from soundcheck.contract.contracts import CONTRACTS, PRIVATE
-from soundcheck.contract.toml_file import read_toml
-from soundcheck.contract.verdict import Level
+from soundcheck.contract.toml_file import TomlFile, read_toml
+from soundcheck.contract.verdict import MAY, Level
 from soundcheck.errors import SoundcheckError
 
 CAPABILITIES = {
@@ -29,16 +29,38 @@ CAPABILITIES = {
     "streaming": "stream=true answered by an event stream",
 }
 
+IMPLIED = {
+    "segments": "verbose_json",
+    "segment_statistics": "segments",
+    "word_timestamps": "verbose_json",
+}
+"""Capabilities that cannot be without another."""
+
 _LEVELS = ("MUST", "SHOULD", "MAY")
+_TABLES = ("models", "levels", "deviations", "limits", "bounds")
+_TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 _SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "title": {"type": "string", "minLength": 1},
-        "extends": {"type": "string", "minLength": 1},
+        "title": _TEXT,
+        "extends": _TEXT,
         "requirements": {"enum": list(CONTRACTS)},
         "dialect": {"enum": ["openai", "vllm"]},
         "levels": {"type": "object", "additionalProperties": {"enum": list(_LEVELS)}},
+        "deviations": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["reason", "source"],
+                "properties": {
+                    "reason": _TEXT,
+                    "source": _TEXT,
+                    "cases": {"type": "array", "minItems": 1, "items": _TEXT},
+                },
+            },
+        },
         "limits": {
             "type": "object",
             "additionalProperties": False,
@@ -60,7 +82,11 @@ _SCHEMA: dict[str, Any] = {
                 "additionalProperties": False,
                 "required": ["capabilities"],
                 "properties": {
-                    "capabilities": {"type": "array", "items": {"enum": list(CAPABILITIES)}}
+                    "capabilities": {
+                        "type": "array",
+                        "uniqueItems": True,
+                        "items": {"enum": list(CAPABILITIES)},
+                    }
                 },
             },
         },
@@ -88,11 +114,24 @@ DOCUMENTED = Limits(accepted=25_000_000, refused=25 * 2**20 + 1)
 
 
 @dataclass(frozen=True, slots=True)
+class Deviation:
+    """A rule that the deployment is known not to keep, which is accepted: why, and who says so.
+
+    It is for these ``cases`` of the rule alone, if any are named.
+    """
+
+    reason: str
+    source: str
+    cases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """What a deployment claims.
 
     ``requirements`` names the built-in contract whose rows apply; ``models`` maps patterns of
-    model names, first match first, to claimed capabilities; ``levels`` replaces levels by id.
+    model names, first match first, to claimed capabilities; ``levels`` replaces levels by id,
+    ``deviations`` are rules, by id, that need not be kept.
     """
 
     name: str
@@ -103,6 +142,7 @@ class Profile:
     levels: dict[str, Level] = field(default_factory=dict)
     limits: Limits = DOCUMENTED
     bounds: Bounds = field(default_factory=Bounds)
+    deviations: dict[str, Deviation] = field(default_factory=dict)
 
     @property
     def is_private(self) -> bool:
@@ -115,6 +155,20 @@ class Profile:
             if fnmatchcase(model.lower(), pattern.lower()):
                 return capabilities
         return frozenset()
+
+    def deviation(self, rule: str, case: str | None) -> Deviation | None:
+        """Return the accepted deviation from ``rule`` in ``case``, if there is one."""
+        accepted = self.deviations.get(rule)
+        if accepted is None or (accepted.cases and case not in accepted.cases):
+            return None
+        return accepted
+
+    def level(self, rule: str, case: str | None, usual: Level) -> Level:
+        """Return the level of ``rule`` in ``case``, whose ``usual`` one it has where none is set.
+
+        What need not be kept is a MAY.
+        """
+        return MAY if self.deviation(rule, case) else self.levels.get(rule, usual)
 
     def to_data(self) -> dict[str, Any]:
         """Return the profile as JSON can hold it, with nothing left to inherit; sizes in bytes."""
@@ -129,6 +183,11 @@ class Profile:
             },
             "bounds": self.bounds.to_data(),
             "levels": dict(self.levels),
+            "deviations": {
+                rule: {"reason": one.reason, "source": one.source}
+                | ({"cases": list(one.cases)} if one.cases else {})
+                for rule, one in self.deviations.items()
+            },
             # A list: the first match wins, and the members of a JSON object have no order.
             "models": [
                 {"pattern": pattern, "capabilities": sorted(capabilities)}
@@ -149,6 +208,7 @@ class Profile:
         limits = data["limits"]
         refused = limits["refused_bytes"]
         document = {name: data[name] for name in ("title", "requirements", "dialect", "levels")} | {
+            "deviations": data.get("deviations", {}),  # recorded runs of before have none
             "limits": limits | {"refused_bytes": "none" if refused is None else refused},
             "bounds": data.get("bounds", {}),  # runs from before there were any have the usual
             "models": {
@@ -159,7 +219,10 @@ class Profile:
         error = best_match(Draft202012Validator(_SCHEMA).iter_errors(document))
         if error is not None:
             raise ProfileError(f"{origin}: {error.message}")
-        return _profile(data["name"], document, origin)
+        try:
+            return _profile(data["name"], document)
+        except ProfileError as impossible:
+            raise ProfileError(f"{origin}: {impossible}") from None
 
 
 def built_in() -> tuple[str, ...]:
@@ -177,13 +240,13 @@ def load_profile(reference: str) -> Profile:
     missing = [key for key in ("title", "requirements", "dialect") if key not in document]
     if missing:
         raise ProfileError(
-            f'{path}: {", ".join(missing)} missing; set it or use extends = "openai"'
+            f'{path}:1: {", ".join(missing)} missing; set it or use extends = "openai"'
         )
-    return _profile(path.stem, document, str(path))
+    return _profile(path.stem, document)
 
 
-def _profile(name: str, document: dict[str, Any], origin: str) -> Profile:
-    """Return the profile of a document that keeps the schema; ``origin`` is named in messages."""
+def _profile(name: str, document: dict[str, Any]) -> Profile:
+    """Return the profile of a document that keeps the schema."""
     return Profile(
         name=name,
         title=document["title"],
@@ -194,20 +257,23 @@ def _profile(name: str, document: dict[str, Any], origin: str) -> Profile:
             for pattern, claim in document.get("models", {}).items()
         },
         levels=dict(document.get("levels", {})),
-        limits=_limits(origin, document.get("limits", {})),
+        limits=_limits(document.get("limits", {})),
         bounds=Bounds.from_data(document.get("bounds", {})),
+        deviations={
+            rule: Deviation(one["reason"], one["source"], tuple(one.get("cases", ())))
+            for rule, one in document.get("deviations", {}).items()
+        },
     )
 
 
-def _limits(origin: str, table: dict[str, Any]) -> Limits:
+def _limits(table: dict[str, Any]) -> Limits:
     accepted = table.get("accepted_bytes", DOCUMENTED.accepted)
     refused = table.get("refused_bytes", DOCUMENTED.refused)
     if refused == "none":
         return Limits(accepted, None)
     if refused <= accepted:
         raise ProfileError(
-            f"{origin}: limits: refused_bytes ({refused}) must be more than accepted_bytes "
-            f'({accepted}), or "none"'
+            f'refused_bytes ({refused}) must be more than accepted_bytes ({accepted}), or "none"'
         )
     return Limits(accepted, refused)
 
@@ -232,17 +298,39 @@ def _find(reference: str, relative_to: Path) -> Path:
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """Read, check and extend one profile; its own entries come before the inherited ones."""
-    if path in seen:
-        raise ProfileError(f"{path}: extends itself by way of {', '.join(p.name for p in seen)}")
+    from soundcheck.contract.profile_check import check_models, check_rules
+
     file = read_toml(path, ProfileError)
     file.check(_SCHEMA)
-    document = file.document
-    if "extends" not in document:
-        return document
-    parent = _read(_find(document.pop("extends"), path.parent), (*seen, path))
-    merged = parent | document
-    for table in ("models", "levels", "limits", "bounds"):
-        own = document.get(table, {})
-        inherited = {key: value for key, value in parent.get(table, {}).items() if key not in own}
-        merged[table] = own | inherited
-    return merged
+    check_models(file)
+    document = dict(file.document)
+    if (name := document.pop("extends", None)) is not None:
+        try:
+            parent = _find(name, path.parent)
+        except ProfileError as error:
+            raise file.problem(["extends"], str(error)) from None
+        if parent in (*seen, path):
+            way = ", ".join(one.name for one in (*seen, path))
+            raise file.problem(["extends"], f"extends itself by way of {way}")
+        inherited = _read(parent, (*seen, path))
+        document = inherited | document
+        for table in _TABLES:
+            own, theirs = file.document.get(table, {}), inherited.get(table, {})
+            document[table] = own | {key: theirs[key] for key in theirs if key not in own}
+        # A level that is set here stands against a deviation that is inherited.
+        kept = file.document.get("deviations", {})
+        for name in file.document.get("levels", {}).keys() - kept.keys():
+            document["deviations"].pop(name, None)
+    if path.parent != _folder():  # those that come with Soundcheck are checked by its tests
+        check_rules(file, document.get("requirements", ""))
+    _check_limits(file, document)
+    return document
+
+
+def _check_limits(file: TomlFile, document: dict[str, Any]) -> None:
+    try:
+        _limits(document.get("limits", {}))
+    except ProfileError as impossible:
+        own = file.document.get("limits", {})
+        name = "refused_bytes" if "refused_bytes" in own else "accepted_bytes"
+        raise file.problem(["limits", name], str(impossible)) from None

@@ -32,7 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--stt-profile",
         metavar="NAME|FILE",
         default="",
-        help="what the deployment claims: openai (default), vllm, privatemode or a .toml file",
+        help="what the deployment claims: openai (default), vllm, privatemode, another of those "
+        "that `soundcheck check --help` lists, or a .toml file",
     )
     add("--stt-api-key-env", metavar="VARIABLE", help="environment variable that holds the key")
     add("--stt-out", metavar="DIR", help="run folder for run.json, exchanges and reports")

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from soundcheck.contract.contracts import ENCRYPTION
 from soundcheck.contract.plan import Entry
 from soundcheck.contract.verdict import NotObserved, Untestable, Verdict
-from soundcheck.report.run import Result
+from soundcheck.report.run import Deviation, Result
 
 _BY_LEVEL = {"MUST": Verdict.FAIL, "SHOULD": Verdict.WARN, "MAY": Verdict.INFO}
 
@@ -38,12 +39,14 @@ def result_of(
     asked: Sequence[str],
     duration_s: float,
     attempts: int,
+    primary: str,
 ) -> Result:
     """Return the result of one requirement (and case); what no file can hold is escaped.
 
-    ``found`` are the judge's findings, ``asked`` the digests of what its search sent.
+    ``found`` are the judge's findings, ``asked`` the digests of what its search sent, ``primary``
+    is the model under test.
     """
-    rule = entry.requirement
+    rule, accepted = entry.requirement, entry.deviation
     digests = [probe.digest for probe in (entry.probes or {}).values()]
     return Result(
         id=rule.id,
@@ -61,6 +64,8 @@ def result_of(
         effort=rule.effort,
         duration_s=round(duration_s, 6),
         draft=rule.draft,
+        model=entry.model if entry.model != primary and rule.area not in ENCRYPTION else "",
+        deviation=Deviation(reason=accepted.reason, source=accepted.source) if accepted else None,
     )
 
 

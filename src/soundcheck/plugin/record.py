@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,7 +26,6 @@ from soundcheck.report.run import (
     count_requirements,
     load_run,
     save_run,
-    worst,
 )
 from soundcheck.report.run import Target as RunTarget
 
@@ -56,6 +55,8 @@ class Facts:
 def write_run(out: Path, facts: Facts, results: Sequence[Result]) -> Run:
     """Write ``run.json`` and every report derived from it to ``out``; return the run."""
     run = _run(facts, results)
+    if idle := wording.idle_deviations(outcomes(run)):
+        run = replace(run, notes=tuple(dict.fromkeys((*run.notes, idle))))
     save_run(out, run)
     write_reports(out, run)
     return run
@@ -83,7 +84,7 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
             f"{profile.dialect}"
         )
         notes = (other, *(note for note in notes if note != other))  # a replay has it already
-    verdict = run_verdict((r.level, Verdict(r.verdict)) for r in _by_requirement(results))
+    verdict = run_verdict((result.level, Verdict(result.verdict)) for result in results)
     if facts.interrupted and verdict == "conformant":
         verdict = "incomplete"
     return Run(
@@ -117,17 +118,6 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
         encryption=facts.encryption,
         selection=Selection(only=facts.selection.only, without=facts.selection.without),
     )
-
-
-def _by_requirement(results: Sequence[Result]) -> list[Result]:
-    """Return the worst result of each requirement."""
-    found: dict[str, Result] = {}
-    for result in results:
-        known = found.get(result.id, result)
-        found[result.id] = (
-            result if worst((result.verdict, known.verdict)) != known.verdict else known
-        )
-    return list(found.values())
 
 
 def _cost(cost: plan.Cost) -> Cost:

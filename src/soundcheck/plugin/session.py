@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +34,8 @@ from soundcheck.contract.plan import (
 from soundcheck.contract.preflight import examine
 from soundcheck.contract.probe import PREFLIGHT, TRIAL, Probe
 from soundcheck.contract.profile import Profile
-from soundcheck.contract.requirement import requirement_of
+from soundcheck.contract.profile_check import check_names
+from soundcheck.contract.requirement import Requirement, requirement_of
 from soundcheck.contract.send import Sender
 from soundcheck.contract.source import Recording, Source
 from soundcheck.contract.verdict import Untestable, Verdict
@@ -166,7 +167,9 @@ class Session:
     def deployment_of(self, item: pytest.Item) -> Deployment:
         """Return the deployment that ``item`` judges."""
         rule = requirement_of(getattr(item, "function", None))
-        return self.encrypted if rule and rule.area in ENCRYPTION else self.deployment
+        seen = self.encrypted if rule and rule.area in ENCRYPTION else self.deployment
+        entry = item.stash.get(ENTRY, None)
+        return replace(seen, model=entry.model) if entry and entry.model else seen
 
     @classmethod
     def starting(
@@ -221,7 +224,10 @@ class Session:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Plan every requirement among the collected tests."""
-        _check_names((*self._selection.only, *self._selection.without), items)
+        rules = _rules(items)
+        _check_names((*self._selection.only, *self._selection.without), rules)
+        if self._options.claims is None:  # a recorded profile may speak of what there was then
+            self._refuse(lambda: check_names(self.deployment.profile, (one.id for one in rules)))
         for item in items:
             rule = requirement_of(getattr(item, "function", None))
             if rule is None:
@@ -241,6 +247,14 @@ class Session:
                 item.nodeid: self._result(item) for item in planned if item.stash[ENTRY].verdict
             }
             items[:] = [item for item in items if item.nodeid not in self._decided]
+
+    def _refuse(self, check: Callable[[], None]) -> None:
+        """End the session, before anything is sent, where ``check`` finds bad usage."""
+        try:
+            check()
+        except SoundcheckError as error:
+            self.problem = error
+            pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Say in the run that pytest's own selection left requirements out."""
@@ -390,7 +404,7 @@ class Session:
             return report
         result = self._result(item, call)
         verdict, message = Verdict(result.verdict), result.message
-        setattr(report, RESULT, asdict(result))
+        setattr(report, RESULT, result.to_json())
         if verdict in (Verdict.WARN, Verdict.INFO):
             report.outcome, report.longrepr = "passed", None
             _warn(item, f"{entry.level} not kept: {entry.requirement.rule} {message}")
@@ -412,13 +426,14 @@ class Session:
             asked=asked,
             duration_s=call.duration if call else 0.0,
             attempts=item.stash.get(ATTEMPTS, 1),
+            primary=self.deployment.model,
         )
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the results, in the controller too."""
         document = getattr(report, RESULT, None)
         if document is not None:
-            result = Result(**document)
+            result = Result.from_json(document)
             self._results[report.nodeid] = result
             self._observer.judged(result)
 
@@ -513,9 +528,12 @@ def _is_limited(exchange: Exchange) -> bool:
     return exchange.response is not None and exchange.response.status == 429
 
 
-def _check_names(names: Iterable[str], items: Iterable[pytest.Item]) -> None:
+def _rules(items: Iterable[pytest.Item]) -> list[Requirement]:
+    return [rule for item in items if (rule := requirement_of(getattr(item, "function", None)))]
+
+
+def _check_names(names: Iterable[str], rules: Collection[Requirement]) -> None:
     """Refuse names that select nothing: a typing error must not empty a gate."""
-    rules = [rule for item in items if (rule := requirement_of(getattr(item, "function", None)))]
     known = {name for rule in rules for name in names_of(rule)}
     for name in names:
         if rules and name not in known:

@@ -9,10 +9,9 @@ from soundcheck.report import wording
 from soundcheck.report.findings import SECTIONS, Section, message_limit, sections
 from soundcheck.report.outcomes import Outcome, by_area, outcomes, tally, with_verdict
 from soundcheck.report.page import asset, digest, environment
-from soundcheck.report.run import EXCHANGES, VERDICTS, Level, Run, Verdict
+from soundcheck.report.run import EXCHANGES, LEVELS, VERDICTS, Run, Verdict
 
 _LEFT_OUT: tuple[Verdict, ...] = ("not-applicable", "not-selected")
-_LEVELS: tuple[Level, ...] = ("MUST", "SHOULD", "MAY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def render_html(run: Run, folder: Path) -> str:
         replay=wording.replay(run),
         counts=_counts(run),
         bar=_bar(run.counts),
-        facts=_facts(run),
+        facts=_facts(run, found),
         not_observable=wording.NOT_OBSERVABLE,
         sections=shown,
         message_limit=message_limit(run),
@@ -47,7 +46,7 @@ def render_html(run: Run, folder: Path) -> str:
         in_full=_in_full(shown),
         stated=[one for one in found if one.found],
         verdicts=[verdict for verdict in wording.COUNTED if run.counts[verdict]],
-        levels=[level for level in _LEVELS if any(one.level == level for one in found)],
+        levels=[level for level in LEVELS if any(one.level == level for one in found)],
         left_out=_left_out(found),
         wording=wording,
         exchanges=EXCHANGES,
@@ -98,7 +97,7 @@ def _bar(counts: Mapping[Verdict, int]) -> list[tuple[Verdict, float, float]]:
     return parts
 
 
-def _facts(run: Run) -> list[tuple[str, str]]:
+def _facts(run: Run, found: tuple[Outcome, ...]) -> list[tuple[str, str]]:
     target = run.target
     planned = wording.planned_if_other(run.cost)
     started = run.started.replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC")
@@ -113,6 +112,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     ]
     if seen := wording.encryption(run):
         facts.append(("Encryption", seen))
+    if accepted := wording.deviations(found):
+        facts.append(("Accepted", accepted))
     if planned:
         facts.append(("Planned", planned))
     if chosen := wording.selection(run):

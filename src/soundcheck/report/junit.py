@@ -12,7 +12,15 @@ from collections.abc import Sequence
 from soundcheck.report.outcomes import AREAS
 from soundcheck.report.printable import one_line, printable
 from soundcheck.report.run import EXCHANGES, Result, Run
-from soundcheck.report.wording import dialect, encryption, replay, spent, target, title
+from soundcheck.report.wording import (
+    deviation,
+    dialect,
+    encryption,
+    replay,
+    spent,
+    target,
+    title,
+)
 
 _TITLE_SHOWN = 300
 # Beyond what printable() replaces, XML 1.0 excludes nothing that a Python string can hold.
@@ -117,6 +125,10 @@ def _story(result: Result, reason: str) -> list[str]:
     lines = [f"{result.verdict} ({result.level}): {reason}", f"rule: {result.rule}"]
     if result.verdict == "pass" and not result.message:
         del lines[0]  # the rule is all that it would say
+    if result.deviation:
+        lines.append(deviation(result.deviation))
+    if result.model:
+        lines.append(f"model: {one_line(result.model)}")
     if result.found:
         lines.append(f"found: {result.found}")
     if result.source:

@@ -13,6 +13,7 @@ from soundcheck.report.run import Result, Run, Verdict
 from soundcheck.report.wording import (
     COUNTED,
     NOT_OBSERVABLE,
+    deviations,
     dialect,
     duration,
     encryption,
@@ -47,7 +48,7 @@ def render_markdown(run: Run) -> str:
     if run.replay_of is not None:
         lines += [f"Judged again from a recorded run of {code(run.replay_of)}.", ""]
     lines += [f"- **Note:** {code(note)}" for note in run.notes]
-    lines += ["", *_counts(run), "", *_facts(run)]
+    lines += ["", *_counts(run), "", *_facts(run, found)]
     for heading, verdicts in _SECTIONS:
         chosen = with_verdict(found, *verdicts)
         if chosen:
@@ -93,7 +94,7 @@ def _counts(run: Run) -> list[str]:
     ]
 
 
-def _facts(run: Run) -> list[str]:
+def _facts(run: Run, found: Iterable[Outcome]) -> list[str]:
     planned = planned_if_other(run.cost)
     facts = {
         "Target": code(target(run)),
@@ -102,6 +103,7 @@ def _facts(run: Run) -> list[str]:
         "Started": f"{code(run.started)}, took {duration(run.duration_s)}",
         "Cost": spent(run.cost) + (f" (planned: {planned})" if planned else ""),
         **({"Encryption": code(seen)} if (seen := encryption(run)) else {}),
+        **({"Accepted": code(accepted)} if (accepted := deviations(found)) else {}),
         "Judged by": f"soundcheck {code(run.tool.version)} on Python {code(run.tool.python)}",
     }
     return [f"- **{name}:** {value}" for name, value in facts.items()]

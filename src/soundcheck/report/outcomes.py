@@ -3,7 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from soundcheck.report.run import NOTEWORTHY, VERDICTS, Level, Result, Run, Verdict, worst
+from soundcheck.report.run import (
+    LEVELS,
+    NOTEWORTHY,
+    VERDICTS,
+    Deviation,
+    Level,
+    Result,
+    Run,
+    Verdict,
+    worst,
+)
 
 # The order of chapters: from the shape of one answer to what lies around it.
 AREAS = (
@@ -26,7 +36,10 @@ AREAS = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One requirement: what it says, its worst verdict, and its results case by case."""
+    """One requirement: what it says, its worst verdict, and its results case by case.
+
+    Its level is the strictest of its cases', some of which the profile may not insist on.
+    """
 
     id: str
     area: str
@@ -69,6 +82,22 @@ class Outcome:
         return stated
 
     @property
+    def deviation(self) -> Deviation | None:
+        """The deviation that the profile accepts, if there is one."""
+        return next((one.deviation for one in self.results if one.deviation), None)
+
+    @property
+    def deviates(self) -> bool:
+        """Whether a deviation that the profile accepts occurred."""
+        return any(one.deviation and one.verdict == "info" for one in self.results)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a deviation that the profile accepts occurred in none of its cases."""
+        verdicts = {one.verdict for one in self.results if one.deviation}
+        return "pass" in verdicts and verdicts <= {"pass", "not-applicable"}
+
+    @property
     def tally(self) -> str:
         """How many cases have each verdict: ``"8 pass, 1 fail"``."""
         return tally(result.verdict for result in self.results)
@@ -83,7 +112,7 @@ def outcomes(run: Run) -> tuple[Outcome, ...]:
         Outcome(
             id=first.id,
             area=first.area,
-            level=first.level,
+            level=min((result.level for result in results), key=LEVELS.index),
             rule=first.rule,
             source=first.source,
             draft=first.draft,

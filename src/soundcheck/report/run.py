@@ -50,6 +50,7 @@ VERDICTS: tuple[Verdict, ...] = (
 NOTEWORTHY: frozenset[Verdict] = frozenset(
     {"fail", "error", "untestable", "warn", "waived", "info"}
 )
+LEVELS: tuple[Level, ...] = ("MUST", "SHOULD", "MAY")
 JUDGED: frozenset[Verdict] = frozenset({"fail", "warn", "waived", "info", "pass"})
 _RANK = {verdict: rank for rank, verdict in enumerate(VERDICTS)}
 
@@ -136,11 +137,20 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """Why the profile accepts that a rule is not kept, and who says that it is not."""
+
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """The judgement of one requirement (``case`` is ``None``) or of one of its cases.
 
     ``found`` is what the judge states about the deployment, also when the rule is kept: a sentence
-    such as "the limit is 26,214,400 bytes", or nothing.
+    such as "the limit is 26,214,400 bytes", or nothing. ``model`` is the one that was asked, where
+    that is not the model under test; ``deviation`` is set where the rule need not be kept.
     """
 
     id: str
@@ -159,10 +169,33 @@ class Result:
     duration_s: float = 0.0
     draft: tuple[str, ...] = ()
     found: str = ""
+    model: str = ""
+    deviation: Deviation | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as ``run.json`` holds it: without what only few results have."""
+        # Member by member: deep copies of hundreds of results take longer than their writing.
+        document = {name: getattr(self, name) for name in _MEMBERS}
+        return document | {name: told for name, told in self._rare() if told}
+
+    def _rare(self) -> Iterable[tuple[str, Any]]:
+        yield "model", self.model
+        yield "deviation", self.deviation and asdict(self.deviation)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Result":
+        """Rebuild a result from a document that keeps the schema."""
+        deviation = document.get("deviation")
+        rebuilt: dict[str, Any] = {
+            "exchanges": tuple(document["exchanges"]),
+            "draft": tuple(document["draft"]),
+            "deviation": deviation and Deviation(**deviation),
+        }
+        return cls(**{**document, **rebuilt})
 
 
-MEMBERS = tuple(member.name for member in fields(Result))
-"""What ``run.json`` holds of a result."""
+_RARE = ("model", "deviation")
+_MEMBERS = tuple(member.name for member in fields(Result) if member.name not in _RARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +228,7 @@ class Run:
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``run.json`` holds."""
         document = {"schema": SCHEMA, **asdict(replace(self, results=()))}
-        # Member by member: deep copies of hundreds of results take longer than their writing.
-        document["results"] = [{name: getattr(r, name) for name in MEMBERS} for r in self.results]
+        document["results"] = [result.to_json() for result in self.results]
         return document
 
     @classmethod
@@ -218,16 +250,7 @@ class Run:
                 "selection": selection
                 and Selection(only=tuple(selection["only"]), without=tuple(selection["without"])),
                 "encryption": encryption and Encryption(**encryption),
-                "results": tuple(
-                    Result(
-                        **result
-                        | {
-                            "exchanges": tuple(result["exchanges"]),
-                            "draft": tuple(result["draft"]),
-                        }
-                    )
-                    for result in document["results"]
-                ),
+                "results": tuple(map(Result.from_json, document["results"])),
             }
         )
 

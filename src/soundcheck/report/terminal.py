@@ -11,6 +11,7 @@ from soundcheck.report.printable import one_line, printable
 from soundcheck.report.run import Result, Run, RunVerdict, Verdict
 from soundcheck.report.wording import (
     COUNTED,
+    deviations,
     dialect,
     duration,
     encryption,
@@ -76,7 +77,7 @@ def render(run: Run, folder: Path, again: Iterable[tuple[str, ...]] = ()) -> "Gr
     findings = _findings(found)
     if findings is not None:
         blocks.append(_Labelled(_text("found"), findings))
-    blocks += _closing(run, told, folder, list(again))
+    blocks += _closing(run, found, told, folder, list(again))
     return Group(*blocks)
 
 
@@ -177,12 +178,17 @@ def _is_unsent(outcome: Outcome, run: Run) -> bool:
 
 
 def _closing(
-    run: Run, told: list[Outcome], folder: Path, again: list[tuple[str, ...]]
+    run: Run,
+    found: tuple[Outcome, ...],
+    told: list[Outcome],
+    folder: Path,
+    again: list[tuple[str, ...]],
 ) -> "list[_Labelled]":
     rows = {
         "target": one_line(target(run)),
         "dialect": f"{dialect(run)}, effort {run.effort}",
         "encryption": encryption(run),
+        "accepted": deviations(found),
         "spent": f"{spent(run.cost)}, {duration(run.duration_s)}",
         "planned": planned_if_other(run.cost),
         "report": one_line(str(folder / "report.html")),

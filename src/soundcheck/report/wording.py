@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from soundcheck.report.outcomes import Outcome, with_verdict
 from soundcheck.report.printable import one_line
-from soundcheck.report.run import JUDGED, Cost, Costs, Run, RunVerdict, Verdict
+from soundcheck.report.run import JUDGED, Cost, Costs, Deviation, Run, RunVerdict, Verdict
 
 _TITLES: dict[RunVerdict, str] = {
     "conformant": "Conformant",
@@ -53,11 +53,13 @@ def is_partial(run: Run) -> bool:
 def sentence(run: Run, found: Iterable[Outcome]) -> str:
     """Return what the verdict rests on, in one sentence that claims no more than was seen."""
     required = [outcome for outcome in found if outcome.level == "MUST"]
-    judged = with_verdict(required, "pass", "fail", "waived")
+    judged = with_verdict(required, "pass", "fail", "waived", "info")  # info: accepted in a case
     failed = with_verdict(required, "fail")
     open_ones = with_verdict(required, "error", "untestable")
     observations = sum(
-        result.verdict in ("pass", "fail", "waived") for one in judged for result in one.results
+        result.level == "MUST" and result.verdict in ("pass", "fail", "waived")
+        for one in judged
+        for result in one.results
     )
     if run.verdict == "conformant":
         return (
@@ -158,6 +160,31 @@ def dialect(run: Run) -> str:
     """Return the dialect that was seen, and the one claimed where it is another."""
     seen = run.dialect.detected
     return seen if seen == run.dialect.claimed else f"{seen} ({run.dialect.claimed} claimed)"
+
+
+def deviation(one: Deviation) -> str:
+    """Return why it is accepted that a rule is not kept, and who says so."""
+    reason, source = (one_line(text, _NAME_SHOWN) for text in (one.reason, one.source))
+    return f"Accepted by the profile: {reason} ({source})"
+
+
+def deviations(found: Iterable[Outcome]) -> str | None:
+    """Return the accepted deviations that occurred, or ``None`` where there was none."""
+    names = [outcome.id for outcome in found if outcome.deviates]
+    if not names:
+        return None
+    return f"{plural(len(names), 'deviation')} of the profile: {', '.join(names)}"
+
+
+def idle_deviations(found: Iterable[Outcome]) -> str | None:
+    """Return the sentence that names the accepted deviations that did not occur, if there are."""
+    names = [outcome.id for outcome in found if outcome.is_idle]
+    if not names:
+        return None
+    return (
+        "the profile accepts deviations that did not occur here, and can do without them: "
+        + ", ".join(names)
+    )
 
 
 def selection(run: Run) -> str:

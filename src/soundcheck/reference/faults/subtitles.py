@@ -23,6 +23,11 @@ def _(reply: Reply, call: Call) -> Reply:
     return replace(reply.with_text(body), media_type="application/json")
 
 
+@FAULTS.reply("text-as-html", "text is labelled as a web page.", on=_TEXT)
+def _(reply: Reply, call: Call) -> Reply:
+    return replace(reply, media_type="text/html; charset=utf-8")
+
+
 @FAULTS.reply("text-quoted", "text is a JSON string in quotation marks.", on=_TEXT)
 def _(reply: Reply, call: Call) -> Reply:
     return reply.with_text(json.dumps(_plain(reply), ensure_ascii=False))
