@@ -119,19 +119,27 @@ def _take_run_time(options: Any) -> None:
 
 
 def _check_forms(web_ui: Any, options: Any) -> None:
-    """Refuse wrong options in the web UI's form, where Locust would start a test with them."""
+    """Refuse wrong options in the web UI's form, where Locust would start a test with them.
+
+    Its run time is the window's length, as ``-t`` is.
+    """
     from flask import jsonify, request
+    from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 
     @web_ui.app.before_request  # type: ignore[untyped-decorator]
     def check() -> Any:
         if request.method != "POST" or not request.path.endswith("/swarm"):
             return None
-        told = {**vars(options), **request.form.to_dict()}
+        form = MultiDict(request.form)
+        run_time = form.pop("run_time", "")
+        if run_time and not form.get("stt_window"):
+            form["stt_window"] = run_time
         try:
-            Settings.read(told, with_key=False)
-            Endpoint.of(request.form.get("host") or "", None, {})
+            Settings.read({**vars(options), **form.to_dict()}, with_key=False)
+            Endpoint.of(form.get("host") or "", None, {})
         except SoundcheckError as error:
             return jsonify({"success": False, "message": str(error)})
+        request.form = ImmutableMultiDict(form)  # what Locust reads next
         return None
 
 
