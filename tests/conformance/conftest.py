@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,6 +36,12 @@ class Standing:
 def library() -> Library:
     """Return the clips of all runs: reading the recipes takes longer than judging by them."""
     return Library()
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have clients dally a fraction of their time: a minute's upload takes a second and a half."""
+    monkeypatch.setattr("soundcheck.http.pace.pause", lambda seconds: time.sleep(seconds / 40))
 
 
 @pytest.fixture

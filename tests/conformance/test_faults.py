@@ -36,7 +36,7 @@ RIGHT = {"streaming/usage-always": "stream-usage-always"} | {
 }
 SPOKEN = {"streaming/promised-dialect": "openai"}
 # What is a fault only where the profile claims the opposite for the model under test.
-CLAIMED = {"stream-ignored": "vllm"}
+CLAIMED = {"stream-ignored": "vllm", "cross-talk-in-streams": "vllm"}
 # What Privatemode's backend does otherwise than its documentation promises.
 KNOWN = {"streaming/promised-dialect", "limits/over-explained"}
 MODEL = "whisper-large-v3"

@@ -37,7 +37,8 @@ class Deployment:
     one its errors are spoken in: ``openai``, ``vllm`` or ``unknown``. ``keyed`` tells whether a
     key was given for it, ``tapped`` whether a tap stands behind it; ``endpoint`` is the URL or
     HOST:PORT whose TLS can be inspected, ``""`` where the audio leaves the machine nowhere that is
-    known. ``recordings`` are the user's own.
+    known. ``recordings`` are the user's own. ``local`` tells whether it is asked by this machine's
+    loopback address.
     """
 
     profile: Profile
@@ -48,6 +49,7 @@ class Deployment:
     endpoint: str = ""
     keyed: bool = False
     recordings: tuple[Recording, ...] = ()
+    local: bool = False
 
     def model_for(self, needs: tuple[str, ...]) -> str | None:
         """Return the model to probe for ``needs``, the one under test first.

@@ -13,6 +13,7 @@ from soundcheck.contract.probe import MODELS, NO_FILE, TRIAL, Probe
 from soundcheck.contract.profile import Profile
 from soundcheck.contract.target import Target
 from soundcheck.errors import SoundcheckError, Unreachable
+from soundcheck.http.access import is_loopback
 
 TIMEOUT = 30.0
 """Seconds that an answer which needs no work may take."""
@@ -56,7 +57,8 @@ def examine(target: Target, profile: Profile, ask: Ask) -> Deployment:
             f"{target.base_url} has no readable list of models ({_told(models)}); "
             "name one with --model"
         )
-    return Deployment(profile, model, listed, _dialect(refusal))
+    local = is_loopback(target.base_url)
+    return Deployment(profile, model, listed, _dialect(refusal), local=local)
 
 
 def _check_key(target: Target, answer: Answer) -> None:

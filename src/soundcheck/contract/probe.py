@@ -20,6 +20,7 @@ from soundcheck.http.multipart import (
     Frame,
     Part,
 )
+from soundcheck.http.pace import Pace
 
 TLS, TAP = "TLS", "TAP"
 """In the place of a method: an inspection of the target's TLS, and what a tap saw."""
@@ -61,12 +62,13 @@ class Probe:
 
     The content is a form of ``parts``, put together as ``frame`` says, or the text ``body``.
     ``form_type`` is the form's Content-Type in the place of the usual one, and its boundary the
-    form's. The requests ``before`` are sent first, on the same connection. ``repeat`` tells apart
-    probes that are meant to send the same request again; ``attack`` is what the tap does meanwhile;
-    ``credentials`` say what it carries in the place of the target's key. Not part of the identity
-    are the ``lane``, the ``patience`` (seconds that the answer may take; ``None``: the run's own
-    timeout) and the ``mistake``, which says in reports what is wrong with a request that a
-    deployment must refuse.
+    form's. The requests ``before`` are sent first, on the same connection. ``pace`` is how slowly
+    it is sent and where the client leaves; all probes of one ``crowd`` are sent at once. ``repeat``
+    tells apart probes that are meant to send the same request again; ``attack`` is what the tap
+    does meanwhile; ``credentials`` say what it carries in the place of the target's key. Not part
+    of the identity are the ``lane``, the ``patience`` (seconds that the answer may take; ``None``:
+    the run's own timeout) and the ``mistake``, which says in reports what is wrong with a request
+    that a deployment must refuse.
     """
 
     method: str = "POST"
@@ -77,6 +79,8 @@ class Probe:
     wire: Wire = Wire.ORDINARY
     form_type: str = ""
     before: tuple["Probe", ...] = ()
+    pace: Pace | None = None
+    crowd: str = ""
     repeat: int = 0
     attack: Attack = Attack.NONE
     frame: Frame = WELL_FORMED
@@ -91,7 +95,7 @@ class Probe:
         identity = asdict(self)
         for name in ("lane", "patience", "mistake"):
             del identity[name]
-        for name in ("attack", "form_type", "before", "credentials"):
+        for name in ("attack", "form_type", "before", "credentials", "pace", "crowd"):
             if not identity[name]:  # recorded runs know their exchanges by digests without it
                 del identity[name]
         if self.frame == WELL_FORMED:
@@ -182,6 +186,8 @@ def transcription(
     repeat: int = 0,
     attack: Attack = Attack.NONE,
     credentials: Credentials = Credentials.OWN,
+    pace: Pace | None = None,
+    crowd: str = "",
     **fields: str | list[str],
 ) -> Probe:
     """Return a transcription request for ``clip`` with form ``fields`` in the order given.
@@ -209,6 +215,8 @@ def transcription(
         repeat=repeat,
         attack=attack,
         credentials=credentials,
+        pace=pace,
+        crowd=crowd,
     )
 
 

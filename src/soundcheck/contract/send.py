@@ -17,6 +17,7 @@ from soundcheck.contract.canary import CANARY_CLIP
 from soundcheck.contract.credentials import headers_of
 from soundcheck.contract.heartbeat import Heartbeat
 from soundcheck.contract.line import Line
+from soundcheck.contract.lure import Lure, is_lure
 from soundcheck.contract.plan import cost_of
 from soundcheck.contract.probe import Lane, Probe, Wire
 from soundcheck.contract.traffic import FREE, Held, Manners, Traffic, retry_after
@@ -27,6 +28,7 @@ from soundcheck.contract.uploaded import (
     uploaded,
 )
 from soundcheck.contract.verdict import Untestable
+from soundcheck.http import pace
 from soundcheck.http.client import Client
 from soundcheck.http.exchange import Exchange, Headers
 from soundcheck.http.multipart import (
@@ -78,6 +80,8 @@ class Sender:
         self._locks = locks
         self._jobs = jobs
         self._line = line
+        self._lure = Lure(library)
+        self._crowds: dict[str, list[Probe]] = {}
         self._stopped = threading.Event()
         self._traffic = Traffic(locks, manners, self._stopped.wait)
         self._heart = Heartbeat(self._send, self._stopped.wait, locks / "stopped")
@@ -101,6 +105,13 @@ class Sender:
         """Take the model under test: heartbeats ask it."""
         self._heart.model = model
 
+    def expect(self, probes: Iterable[Probe]) -> None:
+        """Take note of what belongs together: a crowd is sent when the first of it is asked for."""
+        self._crowds = {}
+        for probe in probes:
+            if probe.crowd:
+                self._crowds.setdefault(probe.crowd, []).append(probe)
+
     def stop(self) -> None:
         """Send nothing more: what is in flight is dropped."""
         self._stopped.set()
@@ -110,6 +121,7 @@ class Sender:
         """Close every connection, and the tap with them."""
         self._client.close()
         self._stranger.close()
+        self._lure.close()
         if self._line is not None:
             self._line.close()
 
@@ -158,20 +170,32 @@ class Sender:
                 return recorded
             if probe.is_request and (reason := self._heart.stopped_after):
                 raise Untestable(reason)
-            exchange = None if self._stopped.is_set() else self._send(probe, timeout)
-            if exchange is None or self._stopped.is_set():  # cut off by us: no evidence
+            together = self._waiting_with(probe)
+            sent = {} if self._stopped.is_set() else self._sent(together, timeout)
+            if self._stopped.is_set():  # cut off by us: no evidence
                 raise Untestable("the run was interrupted before it was answered")
-            with suppress(
-                Held
-            ):  # a heartbeat that may not be sent: this answer stands all the same
-                self._heart.after(probe, exchange)
-            return exchange
+            for one in together:
+                # A heartbeat that may not be sent: this answer stands all the same.
+                with suppress(Untestable, Held):
+                    self._heart.after(one, sent[one.digest].result())
+            return sent[probe.digest].result()
+
+    def _waiting_with(self, probe: Probe) -> list[Probe]:
+        """Return the probes that go out together with ``probe``, itself the first of them."""
+        crowd = self._crowds.get(probe.crowd, ())
+        others = (one for one in crowd if one != probe and not self.recorded(one))
+        return [probe, *others]
+
+    def _sent(self, probes: list[Probe], timeout: float | None) -> dict[str, Future[Exchange]]:
+        """Send ``probes`` all at once; return what came of each by its digest."""
+        with ThreadPoolExecutor(len(probes), thread_name_prefix="crowd") as pool:
+            return {probe.digest: pool.submit(self._send, probe, timeout) for probe in probes}
 
     @contextmanager
     def _turn(self, probe: Probe) -> Iterator[None]:
         """Hold this probe's lock, and in a serial lane that of the whole lane too."""
         own = self._locks / probe.digest
-        if probe.lane is Lane.SHARED:
+        if probe.lane is Lane.SHARED and not probe.crowd:
             with FileLock(own):
                 yield
         else:
@@ -184,7 +208,7 @@ class Sender:
             return self._kept(self._line.look(probe, limit))
         # What a proxy writes anew says nothing of the way onto the wire beyond it.
         relayed = not self._client.raw.arrives
-        if relayed and probe.before:
+        if relayed and (probe.before or probe.pace is not None):
             raise Untestable("an HTTP proxy stands between: the connection beyond it is its own")
         body, headers, parts = self._body(probe)
         if self._line is not None and probe.lane is Lane.WIRE:
@@ -204,6 +228,9 @@ class Sender:
                 "lane": probe.lane.value,
                 "timeout": limit,
             }
+            if probe.pace is not None:
+                self._dally(probe.pace.delay)
+                return client.raw.send(self._message(probe), Framing.PLAIN, probe.pace, **known)
             if probe.before:
                 steps = [self._message(step) for step in (*probe.before, probe)]
                 return client.raw.in_turn(steps, **known)
@@ -222,7 +249,15 @@ class Sender:
 
         exchange = self._with_patience(probe, once)
         request = replace(exchange.request, frame=probe.frame.described())
+        if any(is_lure(self._library, clip) for clip in probe.clips):
+            exchange = replace(exchange, visits=self._lure.visits())
         return self._kept(replace(exchange, request=request))
+
+    def _dally(self, seconds: float) -> None:
+        """Wait, as long as the run goes on."""
+        while seconds > 0 and not self._stopped.is_set():
+            pace.pause(min(seconds, pace.TICK))
+            seconds -= pace.TICK
 
     def _with_patience(self, probe: Probe, once: Callable[[], Exchange]) -> Exchange:
         """Send ``probe`` by ``once``, again where it was put off or the way was at fault.
@@ -235,7 +270,12 @@ class Sender:
         self._traffic.take(cost)
         exchange = once()
         while True:
-            pause = _pause_before_retry(exchange, exchange.attempts, resets=patient)
+            # What becomes of requests that are sent at once is the evidence.
+            pause = (
+                None
+                if probe.crowd
+                else _pause_before_retry(exchange, exchange.attempts, resets=patient)
+            )
             if pause is not None and exchange.error is None:
                 self._traffic.pause(pause)  # all lanes keep to it
                 pause = 0.0
@@ -303,9 +343,13 @@ class Sender:
             quoted = self._library.clip(part.clip)
             told = {"name": part.name, "value": f"[{part.clip} as a data URL]", "quoted": part.clip}
             return Content(_data_url(quoted)), told
-        own = self._line is not None and part.clip == CANARY_CLIP
-        clip = self._line.canaries.clip if own and self._line else self._library.clip(part.clip)
-        content = Content(path=clip.path, size=clip.size, sha256=clip.sha256)
+        if is_lure(self._library, part.clip):
+            clip, data = self._lure.clip(part.clip)
+            content = Content(data)
+        else:
+            own = self._line is not None and part.clip == CANARY_CLIP
+            clip = self._line.canaries.clip if own and self._line else self._library.clip(part.clip)
+            content = Content(path=clip.path, size=clip.size, sha256=clip.sha256)
         if isinstance(part, Crafted):
             return content, crafted_description(part) | description(part, clip)
         return content, description(part, clip)

@@ -24,6 +24,9 @@ class Source(Protocol):
     def examined(self, model: str) -> None:
         """Take the model under test, once it is known."""
 
+    def expect(self, probes: Iterable[Probe]) -> None:
+        """Take note of all that will be asked for: some of it goes out together."""
+
     def recorded(self, probe: Probe) -> bool:
         """Tell whether the answer to ``probe`` is already in the run folder."""
 
@@ -51,6 +54,9 @@ class Recording:
 
     def examined(self, model: str) -> None:
         """Take the model under test, which no request needs any more."""
+
+    def expect(self, probes: Iterable[Probe]) -> None:
+        """Take no note: nothing is sent."""
 
     def recorded(self, probe: Probe) -> bool:
         """Tell whether the run holds the answer to ``probe``."""

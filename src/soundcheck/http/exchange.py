@@ -87,7 +87,9 @@ class Exchange:
     ``retried`` are the answers to earlier attempts, after which the request was sent again;
     ``tapped`` is what a tap saw meanwhile, ``inspection`` what a target's TLS showed. ``earlier``
     are the steps before it on its connection: if one of them ended that, by saying so, there is
-    neither an answer nor an error.
+    neither an answer nor an error. ``left`` says what the deployment was left at by a client that
+    was told to: ``uploading``, ``waiting`` or ``reading``. ``visits`` are the requests that came to
+    the place which an uploaded file names, ``None`` where nobody listened there.
     """
 
     digest: str
@@ -102,6 +104,8 @@ class Exchange:
     tapped: Tapped | None = None
     inspection: Inspection | None = None
     earlier: tuple[Step, ...] = ()
+    left: str = ""
+    visits: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``exchanges/<digest>.json`` holds."""
@@ -130,6 +134,8 @@ class Exchange:
             tapped=tapped and Tapped.from_json(tapped),
             inspection=inspection and Inspection.from_json(inspection),
             earlier=tuple(map(_step, document.get("earlier", ()))),
+            left=document.get("left", ""),
+            visits=None if document.get("visits") is None else tuple(document["visits"]),
         )
 
 

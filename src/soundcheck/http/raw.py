@@ -37,6 +37,7 @@ from soundcheck.http.limits import (
     MAX_INTERIM,
 )
 from soundcheck.http.multipart import Body
+from soundcheck.http.pace import AT_ONCE, Leave, Left, Pace
 from soundcheck.http.patience import Patience
 
 LEAVE = 2.0
@@ -47,6 +48,8 @@ CHUNK = 2**13
 
 _TICK = 0.2
 _RECEIVED = 2**16
+_SIPPED = 64
+"""Bytes that a client takes at a time that is about to leave while it reads."""
 
 
 class Framing(StrEnum):
@@ -99,15 +102,23 @@ class RawSender:
         return self.access.tunnels(self.base_url)
 
     def send(
-        self, message: Message, framing: Framing, *, digest: str, lane: str, timeout: float
+        self,
+        message: Message,
+        framing: Framing,
+        pace: Pace = AT_ONCE,
+        *,
+        digest: str,
+        lane: str,
+        timeout: float,
     ) -> Exchange:
-        """Send ``message`` as ``framing`` says; return the exchange, faults recorded in it.
+        """Send ``message`` as ``framing`` and ``pace`` say; return the exchange, with its faults.
 
-        With ``EXPECT`` the body is sent once leave is given, or after ``LEAVE`` seconds of silence.
-        An answer that comes before the end of a body stops it. ``timeout`` (seconds) bounds every
+        A client that leaves as it was told to is no fault, and the answer is what it had read. With
+        ``EXPECT`` the body is sent once leave is given, or after ``LEAVE`` seconds of silence. An
+        answer that comes before the end of a body stops it. ``timeout`` (seconds) bounds every
         silence (``Patience``).
         """
-        return self._exchange((message,), framing, digest, lane, timeout)
+        return self._exchange((message,), framing, digest, lane, timeout, pace)
 
     def in_turn(
         self, messages: Sequence[Message], *, digest: str, lane: str, timeout: float
@@ -121,18 +132,28 @@ class RawSender:
         return self._exchange(messages, Framing.PLAIN, digest, lane, timeout)
 
     def _exchange(
-        self, messages: Sequence[Message], framing: Framing, digest: str, lane: str, timeout: float
+        self,
+        messages: Sequence[Message],
+        framing: Framing,
+        digest: str,
+        lane: str,
+        timeout: float,
+        pace: Pace = AT_ONCE,
     ) -> Exchange:
         started = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         zero = time.monotonic()
         kept = len(messages) > 1
-        talks = [_Talk(zero, timeout, self.cancelled, whole=kept) for _ in messages]
+        talks = [_Talk(zero, timeout, self.cancelled, whole=kept, pace=pace) for _ in messages]
         url = httpx.URL(self.base_url)
         named = [self._headers(message, framing, kept=kept) for message in messages]
         error = None
+        left = ""
+        how = "one connection" if kept else pace.told or framing
         try:
             with contextlib.closing(self._connect(url)) as connection:
                 self._hold(connection, messages, named, framing, talks)
+        except Left:
+            left = pace.leave
         except _TooLate:
             error = TransportError("timeout", f"no complete answer in {timeout:g} s")
         except _TooLarge as endless:
@@ -159,7 +180,7 @@ class RawSender:
                 body=message.body.decode("utf-8", "replace")
                 if isinstance(message.body, bytes)
                 else "",
-                sender=f"the raw sender, {'one connection' if kept else framing}",
+                sender=f"the raw sender, {how}",
             )
             for message, headers, talk in zip(messages, named, talks, strict=True)
         ]
@@ -174,6 +195,7 @@ class RawSender:
             timing=talks[-1].timing(),
             error=error,
             earlier=tuple(Step(sent, talk.response(), talk.timing()) for sent, talk in begun),
+            left=left,
         )
 
     def _headers(self, message: Message, framing: Framing, *, kept: bool) -> list[tuple[str, str]]:
@@ -229,17 +251,24 @@ class _Talk:
 
     ``zero`` is the monotonic time at which the exchange began, ``timeout`` the seconds that a
     silence may take. A body that is to be sent ``whole`` goes on after an answer has begun: the
-    connection is needed for more.
+    connection is needed for more. ``pace`` says how slowly it goes up, and where the client leaves.
     """
 
     def __init__(
-        self, zero: float, timeout: float, cancelled: Callable[[], bool], *, whole: bool
+        self,
+        zero: float,
+        timeout: float,
+        cancelled: Callable[[], bool],
+        *,
+        whole: bool,
+        pace: Pace,
     ) -> None:
         self._zero = zero
         self._timeout = timeout
         self._patience = Patience(timeout, 0)
         self._cancelled = cancelled
         self._whole = whole
+        self._pace = pace
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2**18)
         self._head: h11.Response | None = None
         self._interim: list[tuple[int, float]] = []
@@ -297,7 +326,8 @@ class _Talk:
         while not self._leave and self._head is None and time.monotonic() < leave:
             self._listen(connection, min(_TICK, max(0.0, leave - time.monotonic())))
         chunked = framing is Framing.CHUNKED
-        for piece in _chunks(message.pieces()) if chunked else message.pieces():
+        pieces = self._pace.pieces(message.pieces(), message.length)
+        for piece in _chunks(pieces) if chunked else pieces:
             if chunked:
                 self._send(connection, b"%x\r\n" % len(piece))
             self.sent_bytes += self._send(connection, piece)
@@ -309,8 +339,12 @@ class _Talk:
             self._send(connection, b"0\r\n\r\n")
         if self.sent_bytes == message.length:
             self._sent_s = self.elapsed()
+        if self._pace.leave in (Leave.UPLOADING, Leave.WAITING):
+            raise Left
         while not self.ended:
             self._listen(connection, _TICK)
+            if self._pace.leave and self._body and not self.ended:
+                raise Left
         self._done_s = self.elapsed()
 
     @property
@@ -351,7 +385,7 @@ class _Talk:
 
     def _receive(self, connection: socket.socket) -> None:
         try:
-            data = connection.recv(_RECEIVED)
+            data = connection.recv(_SIPPED if self._pace.leave else _RECEIVED)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):  # closed without TLS's own goodbye

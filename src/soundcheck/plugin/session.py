@@ -278,6 +278,7 @@ class Session:
             self.planned = cost.plus(searches.requests, searches.audio_s, searches.upload_bytes)
             judged = {entry.requirement.id for entry in entries if entry.probes is not None}
             self._observer.planned(len(judged), cost, searches)
+            self._source.expect(probes.values())
             if not _is_worker(session.config):
                 beats = self._price(expected_beats(probes.values()))
                 whole = cost.plus(beats.requests, beats.audio_s, beats.upload_bytes)
@@ -340,7 +341,8 @@ class Session:
             # Kept for the result: reading them back for it would parse every exchange twice.
             attempts.append(answer.exchange.attempts)
             # To a rule over many requests a 429 is one answer among others, and may be its matter.
-            limited = entry.requirement.aggregate and _is_limited(answer.exchange)
+            many = entry.requirement.aggregate or bool(probe.crowd)
+            limited = many and _is_limited(answer.exchange)
             reason = None if limited else _out_of_reach(answer.exchange)
             answers[name] = Untestable(f"{name}: {reason}") if reason else answer
         item.stash[ATTEMPTS] = max(attempts)

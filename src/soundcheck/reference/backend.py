@@ -102,14 +102,17 @@ class _Backend:
         """Answer POST /v1/audio/transcriptions."""
         incoming = Incoming(http)
         call = self._call("transcription", incoming)
+        self._deviations.arrive(call)
         try:
             form = await self._form(incoming)
         except Refusal as refusal:
             return await self._refused(refusal, call, incoming)
         except ClientGone:
+            self._deviations.left(call)
             return _nobody()
         with form:
             try:
+                call = replace(call, read_s=time.monotonic() - incoming.started)
                 call = replace(call, form=self._deviations.form(form, call))
                 request = self.dialect.request(call.form or form)
                 call = replace(call, request=request)
@@ -117,6 +120,7 @@ class _Backend:
             except Refusal as refusal:
                 return await self._refused(refusal, call, incoming)
             except ClientGone:
+                self._deviations.left(call)
                 return _nobody()
 
     async def models(self, http: HttpRequest) -> Response:
@@ -177,6 +181,7 @@ class _Backend:
             content_type=incoming.content_type,
             chunked=incoming.chunked,
             connection=incoming.connection,
+            length=incoming.declared_length,
         )
 
     async def _form(self, incoming: Incoming) -> Form:

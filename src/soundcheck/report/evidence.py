@@ -108,6 +108,8 @@ def _evidence(exchange: Mapping[str, Any], digest: str, file: str, target: Targe
     steps = exchange.get("earlier") or ()
     if response is None and error is None and steps:
         status = answer = "not sent: the answer before it ended the connection"
+    if left := exchange.get("left"):
+        status = answer = f"left while {left}{'' if response is None else f', at {status}'}"
     if error is not None:
         problem = f"{error['kind']}: {error['message']}"
         status = f"{status}; {problem}"

@@ -9,6 +9,7 @@ from soundcheck.reference.faults import (
     benign,
     benign_errors,
     benign_streams,
+    clients,
     errors,
     formats,
     http,
@@ -76,6 +77,7 @@ FAULTS = _named(
     robustness.FAULTS,
     http.FAULTS,
     quality.FAULTS,
+    clients.FAULTS,
     streams.FAULTS,
 )
 BENIGN = _named(benign.VARIATIONS, benign_errors.VARIATIONS, benign_streams.VARIATIONS)

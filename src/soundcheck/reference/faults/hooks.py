@@ -45,7 +45,8 @@ class Call:
     asks for leave to send its body (``Expect: 100-continue``), ``content_type`` and ``chunked`` how
     it labels and frames it; ``connection`` is the client's end, HOST:PORT. ``refused`` is the
     reason of a refusal, None otherwise. ``memory`` is what faults keep from one request to the
-    next: one for each deployment.
+    next: one for each deployment. ``length`` is the body's as announced, ``read_s`` the seconds in
+    which the form was read.
     """
 
     route: Route
@@ -61,6 +62,8 @@ class Call:
     connection: str = ""
     refused: Kind | None = None
     memory: dict[str, Any] = field(default_factory=dict)
+    length: int = 0
+    read_s: float = 0.0
 
     @property
     def kind(self) -> str:
@@ -95,6 +98,7 @@ class Reply:
         return self.body.decode()
 
 
+NoteHook: TypeAlias = Callable[[Call], None]
 FormHook: TypeAlias = Callable[[Form, Call], Form]
 RefuseHook: TypeAlias = Callable[[Call], bool]
 RewriteHook: TypeAlias = Callable[[bytes], bytes]
@@ -111,9 +115,11 @@ class Deviation:
     """A named difference from the reference: one sentence, and its hooks.
 
     It ``withholds_leave`` if it never answers 100 where a client waits for that. The hooks, in the
-    order in which they act: ``limit`` changes the size limit, ``form`` the fields
-    received, ``refuse`` rejects the file, ``rewrite`` changes its bytes, ``hear`` the transcript,
-    ``body`` the JSON value of a successful answer, ``reply`` any encoded answer but a stream.
+    order in which they act: ``limit`` changes the size limit, ``arrive`` takes note of a request
+    before its body is read and ``left`` of a client that left before it was answered, ``form``
+    changes the fields received, ``refuse`` rejects the file, ``rewrite`` changes its bytes,
+    ``hear`` the transcript, ``body`` the JSON value of a successful answer, ``reply`` any encoded
+    answer but a stream.
 
     Of a stream, ``stream_reply`` changes status, media type and headers, and answers a body in its
     place if it gives one; ``events`` changes the events, ``frames`` their encoding. A ``hear`` acts
@@ -122,6 +128,8 @@ class Deviation:
 
     name: str
     sentence: str
+    arrive: NoteHook | None = None
+    left: NoteHook | None = None
     form: FormHook | None = None
     refuse: RefuseHook | None = None
     rewrite: RewriteHook | None = None
@@ -290,6 +298,18 @@ class Deviations:
             if one.limit is not None:
                 limits = one.limit(limits)
         return limits
+
+    def arrive(self, call: Call) -> None:
+        """Take note of a request whose body is not read yet."""
+        for one in self._chosen:
+            if one.arrive is not None:
+                one.arrive(call)
+
+    def left(self, call: Call) -> None:
+        """Take note of a client that left before it was answered."""
+        for one in self._chosen:
+            if one.left is not None:
+                one.left(call)
 
     def form(self, form: Form, call: Call) -> Form:
         """Return the form as the deployment reads it."""
