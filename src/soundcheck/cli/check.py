@@ -51,6 +51,10 @@ judges a target of soundcheck.toml (`soundcheck init` writes one), which may cos
 
 judges your own requirements with the bundled ones
 
+`soundcheck check --resume reports/20260101-120000`
+
+goes on with a run that was interrupted, or ended by a cap
+
 `soundcheck check --replay reports/20260101-120000`
 
 judges a recorded run again, without a deployment
@@ -137,6 +141,10 @@ def check(
         Path | None,
         typer.Option(metavar="RUN", help="Judge this run folder again; nothing is sent."),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with this run: what it has is not sent again."),
+    ] = None,
     tap: Annotated[
         str | None,
         typer.Option(
@@ -177,7 +185,7 @@ def check(
             "--replay judges what was recorded: leave out the URL, --model, --api-key-env, --fault "
             "and --dialect"
         )
-    if url is None and (tap or upstream or tls_roots or api_key_env):
+    if url is None and resume is None and (tap or upstream or tls_roots or api_key_env):
         raise SoundcheckError(
             "--tap, --upstream, --tls-roots and --api-key-env are for a deployment of yours: give "
             "its URL. The bundled one has a tap and a key by itself"
@@ -189,10 +197,17 @@ def check(
             f"{tap} can be reached from other machines: --tap listens on loopback "
             "(127.0.0.1:PORT) unless --allow-remote is given"
         )
+    if resume is not None and (replay or fault or dialect or tap or upstream):
+        raise SoundcheckError(
+            "--resume goes on with a run of a deployment: leave out --replay, --fault, --dialect, "
+            "--tap and --upstream"
+        )
     from soundcheck.contract.traffic import Caps, Manners
+    from soundcheck.plugin import resume as resuming
     from soundcheck.plugin.named import settled
     from soundcheck.plugin.options import PROFILE, Options
 
+    url = url or (resuming.asked_of(resume) if resume else None)
     options = settled(
         Options(
             base_url=url or "",
@@ -216,6 +231,8 @@ def check(
         jobs=jobs,
         timeout=timeout,
     )
+    if resume is not None:
+        options = resuming.options_of(resume, options)
     if url is not None:
         options.target()  # a mistake in it is told before the URL is repeated anywhere
     if not (quiet or as_json):

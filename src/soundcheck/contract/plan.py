@@ -149,6 +149,10 @@ class Cost:
             self.requests + requests, self.audio_s + audio_s, self.upload_bytes + upload_bytes
         )
 
+    def less(self, other: "Cost") -> "Cost":
+        """Return what is left of this cost without ``other``, a part of it."""
+        return self.plus(-other.requests, -other.audio_s, -other.upload_bytes)
+
 
 def cost_of_sent(exchanges: Iterable[Exchange]) -> Cost:
     """Return what the recorded ``exchanges`` cost: requests, and the audio that they uploaded."""

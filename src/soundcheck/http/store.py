@@ -66,6 +66,11 @@ class Store:
         for path in sorted(self.folder.glob("*.json")):
             yield Exchange.from_json(json.loads(path.read_bytes()))
 
+    def remove(self, digest: str) -> None:
+        """Forget the exchange with ``digest``: it is to be made anew."""
+        self.path(digest).unlink(missing_ok=True)
+        self._read.cache_clear()
+
     def write(self, exchange: Exchange) -> Exchange:
         """Store ``exchange`` without its secrets, and return it as stored."""
         clean = self._redacted(exchange)

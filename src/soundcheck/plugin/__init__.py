@@ -45,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--stt-yes", action="store_true", help="begin a plan that exceeds a cap")
     add("--stt-effort", choices=["quick", "full", "deep"], default="")
     add("--stt-replay", metavar="RUN", help="judge this run folder again; nothing is sent")
+    add("--stt-resume", metavar="RUN", help="go on with this run in its folder")
     add("--stt-only", metavar="ID|AREA", action="append", default=[])
     add("--stt-without", metavar="ID|AREA", action="append", default=[])
     add("--stt-timeout", metavar="S", type=float, help="seconds per exchange (default 120)")
@@ -57,8 +58,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start a session when a target is given."""
     url, replay = config.getoption("--stt-url"), config.getoption("--stt-replay")
-    if not (url or replay) or config.pluginmanager.has_plugin(SESSION):
+    resume = config.getoption("--stt-resume")
+    if not (url or replay or resume) or config.pluginmanager.has_plugin(SESSION):
         return
+    if resume and replay:
+        raise pytest.UsageError("--stt-replay sends nothing: leave out --stt-resume")
     if url and replay:
         raise pytest.UsageError("--stt-replay judges a recorded run; leave out --stt-url")
     from soundcheck.contract.traffic import Caps, Manners
@@ -66,11 +70,13 @@ def pytest_configure(config: pytest.Config) -> None:
     from soundcheck.plugin.named import settled
     from soundcheck.plugin.observer import Aloud
     from soundcheck.plugin.options import Options
+    from soundcheck.plugin.resume import asked_of, options_of
     from soundcheck.plugin.session import WORKER_INPUT, Session
 
     try:
+        asked = asked_of(Path(resume)) if resume and not url else url
         options = Options(
-            base_url=url or "",
+            base_url=asked or "",
             model=config.getoption("--stt-model"),
             profile=config.getoption("--stt-profile"),
             api_key_env=config.getoption("--stt-api-key-env"),
@@ -99,6 +105,8 @@ def pytest_configure(config: pytest.Config) -> None:
             jobs=config.getoption("--stt-jobs"),
             timeout=config.getoption("--stt-timeout"),
         )
+        if resume:
+            options = options_of(Path(resume), options)
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         if options.tap and (worker is not None or config.getoption("dist", "no") != "no"):
             raise SoundcheckError("--stt-tap needs all tests in one process: leave out -n")

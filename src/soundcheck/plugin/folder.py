@@ -13,7 +13,7 @@ LOCKS = ".locks"
 TAP = "tap"
 _OURS = {FILE, EXCHANGES, LOCKS, TAP, "report.html", "summary.md", "junit.xml"}
 _TAPPED = {"roots.pem", "canary.wav"}
-_EXCHANGE = re.compile(r"[0-9a-f]{16}\.json")
+_EXCHANGE = re.compile(r"[0-9a-f]{16}\.(json|[0-9]+\.part)")
 
 
 def prepare(out: Path | None) -> Path:
@@ -36,6 +36,22 @@ def prepare(out: Path | None) -> Path:
     return out
 
 
+def reopen(out: Path) -> Path:
+    """Return the folder of an earlier run, ready to be gone on with; its records stay.
+
+    Raises :class:`SoundcheckError` where it cannot be written.
+    """
+    try:
+        shutil.rmtree(out / LOCKS, ignore_errors=True)
+        for partial in (out / EXCHANGES).glob("*.part"):  # it was killed while it wrote
+            partial.unlink()
+        (out / EXCHANGES).mkdir(exist_ok=True)
+        (out / LOCKS).mkdir()
+    except OSError as error:
+        raise SoundcheckError(f"cannot write the run folder {out}: {error.strerror}") from None
+    return out
+
+
 def finish(out: Path) -> None:
     """Take the locks out of a run folder that no process uses any more."""
     shutil.rmtree(out / LOCKS, ignore_errors=True)
@@ -45,6 +61,7 @@ def discard(out: Path) -> None:
     """Take a run folder away in which nothing was judged, unless it holds something else."""
     for name in (EXCHANGES, LOCKS, TAP):
         shutil.rmtree(out / name, ignore_errors=True)
+    (out / FILE).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         out.rmdir()
 

@@ -7,6 +7,7 @@ import pytest
 from soundcheck.contract.contracts import ENCRYPTION
 from soundcheck.contract.plan import Entry
 from soundcheck.contract.verdict import NotObserved, Untestable, Verdict
+from soundcheck.http.exchange import Exchange
 from soundcheck.report.run import Deviation, Result
 
 _BY_LEVEL = {"MUST": Verdict.FAIL, "SHOULD": Verdict.WARN, "MAY": Verdict.INFO}
@@ -67,6 +68,20 @@ def result_of(
         model=entry.model if entry.model != primary and rule.area not in ENCRYPTION else "",
         deviation=Deviation(reason=accepted.reason, source=accepted.source) if accepted else None,
     )
+
+
+def out_of_reach(exchange: Exchange) -> str | None:
+    """Return why an exchange says nothing of the deployment's conformance, if so."""
+    if exchange.error is not None and exchange.error.kind == "refused":
+        return "the deployment could not be reached any more"
+    if is_limited(exchange):
+        return f"the deployment answered 429 (too many requests) to {exchange.attempts} attempts"
+    return None
+
+
+def is_limited(exchange: Exchange) -> bool:
+    """Tell whether the last attempt was refused by 429."""
+    return exchange.response is not None and exchange.response.status == 429
 
 
 def _printable(text: str) -> str:

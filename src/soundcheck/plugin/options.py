@@ -28,7 +28,8 @@ class Options:
     where a tap listens, ``upstream`` the API that the proxy under test talks to, ``tap_wait`` the
     seconds until it must have reached the tap; ``tls_roots`` holds more certificates to trust;
     ``way`` and ``manners`` are how the deployment is reached and asked; ``price`` is that of an
-    audio minute in ``currency``. ``agreed`` (``--yes``): a plan that exceeds a cap is begun.
+    audio minute in ``currency``. ``agreed`` (``--yes``): a plan that exceeds a cap is begun;
+    ``resumed``: the run in ``out`` is gone on with.
     """
 
     base_url: str = ""
@@ -52,6 +53,7 @@ class Options:
     price: float | None = None
     currency: str = "USD"
     agreed: bool = False
+    resumed: bool = False
     claims: Profile | None = None
 
     def __post_init__(self) -> None:

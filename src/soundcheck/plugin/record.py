@@ -22,6 +22,7 @@ from soundcheck.report.run import (
     Result,
     Run,
     Selection,
+    Sitting,
     Tool,
     count_requirements,
     load_run,
@@ -50,6 +51,7 @@ class Facts:
     interrupted: bool
     replay_of: str | None
     encryption: Encryption
+    earlier: tuple[Sitting, ...] = ()
 
 
 def write_run(out: Path, facts: Facts, results: Sequence[Result]) -> Run:
@@ -60,6 +62,12 @@ def write_run(out: Path, facts: Facts, results: Sequence[Result]) -> Run:
     save_run(out, run)
     write_reports(out, run)
     return run
+
+
+def begin_run(out: Path, facts: Facts) -> None:
+    """Write a ``run.json`` that says that nothing was judged yet, should the run be killed."""
+    note = f"the run did not come to its end; go on with: soundcheck check --resume {out}"
+    save_run(out, _run(replace(facts, notes=(note,)), ()))
 
 
 def told(out: Path) -> list[str]:
@@ -107,8 +115,8 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
         counts=count_requirements(results),
         cost=Costs(
             planned=_cost(facts.planned),
-            spent=_cost(facts.spent),
-            again=facts.again,
+            spent=_summed(_cost(facts.spent), facts.earlier),
+            again=facts.again + sum(sitting.again for sitting in facts.earlier),
             price=facts.price,
             currency=facts.currency,
         ),
@@ -116,7 +124,19 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
         replay_of=facts.replay_of,
         claims=profile.to_data(),
         encryption=facts.encryption,
+        earlier=facts.earlier,
         selection=Selection(only=facts.selection.only, without=facts.selection.without),
+    )
+
+
+def _summed(cost: Cost, earlier: Sequence[Sitting]) -> Cost:
+    """Return ``cost`` and what the sittings before had cost."""
+    return Cost(
+        requests=cost.requests + sum(one.spent.requests for one in earlier),
+        audio_minutes=round(
+            cost.audio_minutes + sum(one.spent.audio_minutes for one in earlier), 3
+        ),
+        upload_bytes=cost.upload_bytes + sum(one.spent.upload_bytes for one in earlier),
     )
 
 

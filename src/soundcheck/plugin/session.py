@@ -41,14 +41,15 @@ from soundcheck.contract.source import Recording, Source
 from soundcheck.contract.verdict import Untestable, Verdict
 from soundcheck.errors import SoundcheckError
 from soundcheck.http.client import Client
-from soundcheck.http.exchange import Exchange, Headers
+from soundcheck.http.exchange import Headers
 from soundcheck.http.store import Store
-from soundcheck.plugin import folder, replay
+from soundcheck.plugin import folder, replay, resume
 from soundcheck.plugin.caps import OverCaps, over_caps
-from soundcheck.plugin.judgement import judge, result_of
+from soundcheck.plugin.judgement import is_limited, judge, out_of_reach, result_of
 from soundcheck.plugin.observer import Aloud, Observer, Silent
 from soundcheck.plugin.options import EFFORT, Options
-from soundcheck.plugin.record import Facts, told, write_run
+from soundcheck.plugin.record import Facts, begin_run, told, write_run
+from soundcheck.plugin.resume import Earlier
 from soundcheck.plugin.tapping import Arrangement, Passage, open_way
 from soundcheck.report.run import EXCHANGES, Encryption, Result, Run
 
@@ -103,6 +104,7 @@ class Session:
         self._notes: list[str] = []
         self._replayed: Run | None = None
         self._interrupted = False
+        self._earlier = Earlier()
         self.problem: SoundcheckError | None = None
         self.run: Run | None = None
         self.broken = False
@@ -117,21 +119,33 @@ class Session:
             elif copying:
                 self._replayed = replay.copy_exchanges(options.replay, out)
                 self._notes += self._replayed.notes
+            if options.resumed and copying:
+                self._earlier = resume.reopened(out, self._store, profile, self._target)
             found = examine(self._target, profile, self._source.answer)
+            self._earlier.check(found, self._target.base_url)
             self.deployment = replace(found, keyed=options.api_key_env is not None)
             self.encrypted = self._encrypted(arrangement)
         except Untestable as error:  # a recording lacks the preflight, or a cap is below it
             self._source.close()
-            folder.discard(out)
+            self._discard()
             if options.replay is None:
                 raise OverCaps(f"nothing was judged: {error}") from None
             raise SoundcheckError(f"{options.replay} cannot be judged again: {error}") from None
         except BaseException:
             self._source.close()
-            folder.discard(out)
+            self._discard()
             raise
         self._source.examined(self.deployment.model)
         self._observer.examined(self.deployment)
+        if copying and options.replay is None:
+            begin_run(out, self._facts())
+
+    def _discard(self) -> None:
+        """Leave nothing behind of a run that came to nothing; a resumed one is left as it was."""
+        if not self._options.resumed:
+            folder.discard(self.out)
+        for exchange in self._earlier.first:
+            self._store.write(exchange)
 
     def _sender(self, line: Line) -> Sender:
         target = self._target
@@ -186,7 +200,10 @@ class Session:
         if options.replay is not None:
             options = replay.options_of(options.replay, options)
         profile = options.claimed()
-        out = folder.prepare(options.out)
+        if options.resumed and options.out is not None:
+            out = folder.reopen(options.out)
+        else:
+            out = folder.prepare(options.out)
         return cls(options, profile, out, observer, copying=True, arrangement=arrangement)
 
     @classmethod
@@ -274,9 +291,12 @@ class Session:
             if self._options.replay is not None:
                 return
             cost = self._price(probes.values())
+            # What an earlier sitting has recorded is not sent again; the preflight just was.
+            kept = self._price(p for p in probes.values() if self._is_kept(p))
             searches = cost_of_searches(entries, self.deployment)
             self.planned = cost.plus(searches.requests, searches.audio_s, searches.upload_bytes)
             judged = {entry.requirement.id for entry in entries if entry.probes is not None}
+            cost = cost.less(kept)
             self._observer.planned(len(judged), cost, searches)
             self._source.expect(probes.values())
             if not _is_worker(session.config):
@@ -290,6 +310,10 @@ class Session:
             self.problem = error
             pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
+    def _is_kept(self, probe: Probe) -> bool:
+        """Tell whether an earlier sitting of this run has the answer to ``probe``."""
+        return bool(self._earlier.sittings) and self._source.recorded(probe)
+
     def _check_caps(self, entries: Iterable[Entry], cost: Cost) -> None:
         """Refuse a plan that cannot be carried out as a whole, before any of it is sent."""
         caps = self._options.manners.caps
@@ -299,7 +323,7 @@ class Session:
         for entry in entries:
             by_area.setdefault(entry.requirement.area, []).append(entry)
         areas = {name: distinct(one).values() for name, one in by_area.items()}
-        folder.discard(self.out)
+        self._discard()
         raise OverCaps(over_caps(caps, cost, areas, self._price))
 
     def _price(self, probes: Iterable[Probe]) -> Cost:
@@ -342,8 +366,8 @@ class Session:
             attempts.append(answer.exchange.attempts)
             # To a rule over many requests a 429 is one answer among others, and may be its matter.
             many = entry.requirement.aggregate or bool(probe.crowd)
-            limited = many and _is_limited(answer.exchange)
-            reason = None if limited else _out_of_reach(answer.exchange)
+            limited = many and is_limited(answer.exchange)
+            reason = None if limited else out_of_reach(answer.exchange)
             answers[name] = Untestable(f"{name}: {reason}") if reason else answer
         item.stash[ATTEMPTS] = max(attempts)
         return Answers(answers)
@@ -370,7 +394,7 @@ class Session:
             self._interrupted = True
             self._notes.append(f"interrupted in the search of {entry.requirement.id}")
             raise Untestable("the run was interrupted during the search") from None
-        if reason := _out_of_reach(answer.exchange):
+        if reason := out_of_reach(answer.exchange):
             raise Untestable(reason)
         self._observer.sent(probe)
         return answer
@@ -488,7 +512,22 @@ class Session:
             output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
             output[WORKER_OUTPUT] = asdict(self.planned)
             return
-        facts = Facts(
+        found = self._decided | self._results
+        results = [found[name] for name in (*self._order, *found) if name in found]
+        self.run = write_run(self.out, self._facts(), list(dict.fromkeys(results)))
+        folder.finish(self.out)
+        decided = any(Verdict(result.verdict).decided for result in results)
+        if self._interrupted:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        elif not decided and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED  # nothing is no success
+
+    def _facts(self) -> Facts:
+        """Return what the run states beside its results."""
+        sends = self._options.replay is None
+        spent = cost_of_sent(self._store.exchanges()) if sends else Cost()
+        again = sent_again(self._store.exchanges()) if sends else 0
+        return Facts(
             target=self._target,
             deployment=self.deployment,
             api_key_env=self._options.api_key_env,
@@ -497,37 +536,16 @@ class Session:
             started=self._started,
             duration_s=time.perf_counter() - self._begin,
             planned=Cost() if self._options.replay else self.planned,
-            spent=Cost() if self._options.replay else cost_of_sent(self._store.exchanges()),
-            again=0 if self._options.replay else sent_again(self._store.exchanges()),
+            spent=spent.less(self._earlier.kept),
+            again=again - self._earlier.again,
             price=self._options.price,
             currency=self._options.currency,
             replay_of=replay.told(self._replayed) if self._replayed else None,
-            notes=(*self._source.notes, *self._all_notes()),
+            notes=(*self._source.notes, *self._all_notes(), *self._earlier.notes),
             encryption=self._encryption(),
             interrupted=self._interrupted or bool(self._source.held),
+            earlier=self._earlier.sittings,
         )
-        found = self._decided | self._results
-        results = [found[name] for name in (*self._order, *found) if name in found]
-        self.run = write_run(self.out, facts, list(dict.fromkeys(results)))
-        folder.finish(self.out)
-        decided = any(Verdict(result.verdict).decided for result in results)
-        if self._interrupted:
-            session.exitstatus = pytest.ExitCode.INTERRUPTED
-        elif not decided and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED  # nothing is no success
-
-
-def _out_of_reach(exchange: Exchange) -> str | None:
-    """Return why an exchange says nothing of the deployment's conformance, if so."""
-    if exchange.error is not None and exchange.error.kind == "refused":
-        return "the deployment could not be reached any more"
-    if _is_limited(exchange):
-        return f"the deployment answered 429 (too many requests) to {exchange.attempts} attempts"
-    return None
-
-
-def _is_limited(exchange: Exchange) -> bool:
-    return exchange.response is not None and exchange.response.status == 429
 
 
 def _rules(items: Iterable[pytest.Item]) -> list[Requirement]:

@@ -145,6 +145,16 @@ class Deviation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sitting:
+    """An earlier part of a run that was resumed: when it began, how long it was, what it spent."""
+
+    started: str
+    duration_s: float
+    spent: Cost
+    again: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """The judgement of one requirement (``case`` is ``None``) or of one of its cases.
 
@@ -206,6 +216,8 @@ class Run:
     ``claims`` is the profile called ``profile`` as data, whole, and ``selection`` the rules that
     were wanted: with the exchanges, all that a later judgement needs. Both are ``None`` in a run
     that was made before they were recorded. ``encryption`` tells where encryption was judged.
+    ``earlier`` are the sittings before that of ``started`` and ``duration_s``, where the run was
+    resumed; the cost spent is that of all.
     """
 
     tool: Tool
@@ -224,6 +236,7 @@ class Run:
     claims: Mapping[str, Any] | None = None
     selection: Selection | None = None
     encryption: Encryption | None = None
+    earlier: tuple[Sitting, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``run.json`` holds."""
@@ -250,6 +263,10 @@ class Run:
                 "selection": selection
                 and Selection(only=tuple(selection["only"]), without=tuple(selection["without"])),
                 "encryption": encryption and Encryption(**encryption),
+                "earlier": tuple(
+                    Sitting(**one | {"spent": Cost(**one["spent"])})
+                    for one in document.get("earlier", ())
+                ),
                 "results": tuple(map(Result.from_json, document["results"])),
             }
         )
