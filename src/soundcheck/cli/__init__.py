@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from soundcheck import __version__
-from soundcheck.cli import bench, check, compare, fixtures, report, requirements, serve, tap
+from soundcheck.cli import bench, check, compare, fixtures, init, report, requirements, serve, tap
 from soundcheck.errors import ExitCode, SoundcheckError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command(name="check")(check.check)
+app.command(name="init")(init.init)
 app.command(name="serve")(serve.serve)
 app.command(name="tap")(tap.tap)
 app.command(name="bench")(bench.bench)
