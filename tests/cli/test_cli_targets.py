@@ -112,7 +112,7 @@ def test_the_command_line_wins(soundcheck: Soundcheck, raw_server, tmp_path: Pat
     ("entry", "message"),
     [
         ('base_ulr = "http://h/v1"', r"soundcheck.toml:2: unknown key 'base_ulr': .*base_url\?"),
-        ('model = "m"', r"soundcheck.toml:1: 'base_url' is a required"),
+        ('model = "m"', r"soundcheck.toml:1: base_url missing"),
         ('base_url = "h:1"', r"soundcheck.toml:1: 'h:1' is not an http"),
         ('base_url = "http://h/v1?api-version=1"', "query = { … }"),
         ('base_url = "http://h/v1"\njobs = 0', "soundcheck.toml:3: 0 is less than the minimum"),
