@@ -82,6 +82,10 @@ def test_a_key_is_required(answers: Answers, case: Case, deployment: Deployment)
     answer = answers.answer
     allowed = (401,) if case.id in ("missing", "wrong") else (400, 401)
     expected = " or ".join(map(str, allowed))
+    assert answer.status != 200, (
+        f"served without the right key: {answer.excerpt} (if nobody needs one here, leave out the "
+        "key and nothing is claimed)"
+    )
     assert answer.status in allowed, f"expected {expected}, got {answer.excerpt}"
     # vLLM's own 401 has a string where others have the error's members.
     if deployment.profile.requirements == "openai" or not _is_short(answer):

@@ -10,7 +10,6 @@ long texts takes minutes.
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from soundcheck.contract import (
     MUST,
@@ -65,7 +64,7 @@ WORD_AND_SEGMENT = transcription(
 
 STEERED_MARGIN = 0.05
 DESTROYED = 0.10
-"""How much worse a text may be recognised with a prompt; how far an empty one may change it."""
+"""How much more of the words may be wrong with a prompt."""
 
 PROMPT = "A collection of everyday sentences, read aloud."
 """What fits every recording, and is said in none."""
@@ -282,9 +281,9 @@ def test_the_detected_language_is_told(answers: Answers) -> None:
     named=transcription("russian.wav", language="ru", response_format="json"),
     detected=transcription("russian.wav"),
 )
-def test_the_right_language_helps(answers: Answers) -> None:
+def test_the_right_language_helps(answers: Answers, deployment: Deployment) -> None:
     """With the code of its language speech is recognised at least as well as without one."""
-    _no_worse(answers.named, answers.detected, STEERED_MARGIN, "with language=ru")
+    _no_worse(answers.named, answers.detected, STEERED_MARGIN, deployment)
 
 
 # -- prompt and temperature -----------------------------------------------------------------------
@@ -299,11 +298,9 @@ def test_the_right_language_helps(answers: Answers) -> None:
 )
 @probes(answer=transcription("sentence.wav", language="en", prompt=""), without=SENTENCE)
 def test_a_prompt_may_be_empty(answers: Answers, deployment: Deployment) -> None:
-    """An empty prompt is taken like none."""
+    """With an empty prompt speech is recognised as well as without one."""
     _takes_prompts(deployment)
-    without, text = answers.without.text, answers.answer.text
-    changed = word_error_rate(without, text)
-    assert changed <= DESTROYED, f"{shown(without, 100)} became {shown(text, 100)}"
+    _no_worse(answers.answer, answers.without, DESTROYED, deployment)
 
 
 @requirement(
@@ -317,7 +314,7 @@ def test_a_prompt_may_be_empty(answers: Answers, deployment: Deployment) -> None
 def test_a_neutral_prompt_does_no_harm(answers: Answers, deployment: Deployment) -> None:
     """With a prompt that fits any speech ten seconds are recognised as well as without."""
     _takes_prompts(deployment)
-    _no_worse(answers.answer, answers.without, DESTROYED, "with a prompt")
+    _no_worse(answers.answer, answers.without, DESTROYED, deployment)
 
 
 @requirement(
@@ -334,7 +331,7 @@ def test_a_neutral_prompt_loses_nothing_of_long_audio(
 ) -> None:
     """With a prompt that fits any speech a minute is recognised as well as without."""
     _takes_prompts(deployment)
-    _no_worse(answers.answer, answers.without, DESTROYED, "with a prompt")
+    _no_worse(answers.answer, answers.without, DESTROYED, deployment)
 
 
 @requirement(
@@ -952,13 +949,18 @@ def _same(expected: str, text: str, deployment: Deployment, how: str) -> None:
     )
 
 
-def _no_worse(answer: Answer, other: Answer, margin: float, how: str) -> None:
-    """Assert that ``answer`` has at most ``margin`` more of its words wrong than ``other``."""
+def _no_worse(answer: Answer, other: Answer, margin: float, deployment: Deployment) -> None:
+    """Assert that ``answer`` has at most ``margin`` more of its words wrong than ``other``.
+
+    Nothing follows where the voice of the clip is not understood: there is no telling noise apart.
+    """
     spoken = answer.spoken
     texts = answer.text, other.text
     rate, reference = (word_error_rate(spoken.transcript or "", t, spoken.language) for t in texts)
+    if reference > deployment.profile.bounds.calibration:
+        raise NotObserved(f"{reference:.0%} of the words are wrong without it too")
     assert rate <= reference + margin, (
-        f"{how} {rate:.0%} of the words are wrong, else {reference:.0%}: {shown(texts[0], 150)}"
+        f"{rate:.0%} of the words are wrong, {reference:.0%} without it: {shown(texts[0], 150)}"
     )
 
 
@@ -974,12 +976,14 @@ def _without(capability: str, deployment: Deployment) -> str | None:
     return next((m for m in served if claims(m) and capability not in claims(m)), None)
 
 
-def _has(answer: Answer, name: str) -> list[Any]:
+def _has(answer: Answer, name: str) -> None:
+    """Assert that there is something in the array ``name`` of an answer that has a text."""
     body = answer.ok().object()
+    if not answer.text.strip():
+        raise NotObserved("no speech was recognised")
     found = body.get(name)
     assert isinstance(found, list), f"{member(body, name)}, not an array"
-    assert found, f"{name} is empty although the audio holds speech"
-    return found
+    assert found, f"{name} is empty although the text is {shown(answer.text, 100)}"
 
 
 def _named(answer: Answer, parameter: str) -> None:
