@@ -159,11 +159,12 @@ def _recognised(answers: Answers, deployment: Deployment, found: Found) -> None:
         rate = pooled_error_rate(told.values(), language)
         worst = max(told, key=lambda name: word_error_rate(*told[name], language))
         said, heard = told[worst]
-        what = f"{len(told)} recordings" if len(told) > 1 else "the recording"
-        where = f" in {language}" if language else ""
-        found(f"word error rate {rate:.2f} on {what}{where}")
+        some = f"recording{'s' if len(told) > 1 else ''}"
+        what = f"synthetic {some}" if "sentence" in told else f"{some} of your own"
+        where = f"on {len(told)} {what}" + (f" in {language}" if language else "")
+        found(f"word error rate {rate:.2f} {where}")
         assert rate <= bound, (
-            f"word error rate {rate:.2f}, more than {bound:g}, on {what}{where}; worst is {worst}: "
+            f"word error rate {rate:.2f}, more than {bound:g}, {where}; worst is {worst}: "
             f"{shown(said)} was heard as {shown(heard)}"
         )
 

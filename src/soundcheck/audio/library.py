@@ -97,7 +97,7 @@ class Library:
     """The clips of a folder of ``recipes``, made on demand into the folder ``cache``.
 
     Defaults: the recipes that come with soundcheck, and ``cache_folder()``. The recipes are read at
-    first use. Threads and processes may share a cache.
+    first use. Threads and processes may share a cache. Clips that no recipe makes can be added.
     """
 
     def __init__(self, recipes: Path | None = None, cache: Path | None = None) -> None:
@@ -106,6 +106,11 @@ class Library:
         self._loaded: dict[str, Recipe] | None = None
         self._keys: dict[str, str] = {}
         self._seen: dict[str, Clip] = {}
+        self._added: dict[str, Clip] = {}
+
+    def add(self, clips: Iterable[Clip]) -> None:
+        """Take ``clips`` that lie elsewhere: they are known by their names, and not listed."""
+        self._added |= {clip.name: clip for clip in clips}
 
     @property
     def recipes(self) -> dict[str, Recipe]:
@@ -132,6 +137,8 @@ class Library:
 
         Raises RecipeError when no recipe has this name, CacheError when it cannot be kept.
         """
+        if name in self._added:
+            return self._added[name]
         recipe = self.recipe(name)
         return self._cached(recipe) or self._make(recipe)
 
@@ -148,14 +155,18 @@ class Library:
         ``progress`` is called after each with the clip, how many are done and how many there are.
         Raises what ``clip`` raises; interrupted or not, finished clips stay in the cache.
         """
-        recipes = {name: self.recipe(name) for name in (self.names() if names is None else names)}
+        wanted = list(dict.fromkeys(self.names() if names is None else names))
+        recipes = {name: self.recipe(name) for name in wanted if name not in self._added}
         clips: dict[str, Clip] = {}
 
         def done(clip: Clip) -> None:
             clips[clip.name] = clip
             if progress is not None:
-                progress(clip, len(clips), len(recipes))
+                progress(clip, len(clips), len(wanted))
 
+        for name in wanted:
+            if name in self._added:
+                done(self._added[name])
         missing: list[Recipe] = []
         for recipe in recipes.values():
             if (clip := self._cached(recipe)) is None:
@@ -169,7 +180,7 @@ class Library:
         else:
             for recipe in missing:
                 done(self._make(recipe))
-        return {name: clips[name] for name in recipes}
+        return {name: clips[name] for name in wanted}
 
     def _make_in_processes(
         self, recipes: list[Recipe], workers: int, done: Callable[[Clip], None]

@@ -145,6 +145,12 @@ def check(
         Path | None,
         typer.Option(metavar="RUN", help="Go on with this run: what it has is not sent again."),
     ] = None,
+    speech: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Recordings of your own, each with what is said in it (NAME.txt)."
+        ),
+    ] = None,
     tap: Annotated[
         str | None,
         typer.Option(
@@ -226,6 +232,7 @@ def check(
             replay=replay,
             manners=Manners(Caps(max_requests, max_audio_minutes, max_upload_mb), max_rate),
             agreed=yes,
+            speech=speech,
         ),
         config,
         jobs=jobs,
@@ -270,6 +277,7 @@ def check(
         *([("--tap", "127.0.0.1:8443")] if lacks_tap else []),
         *([("--upstream", API)] if lacks_tap and not upstream else []),
         *([("--tls-roots", str(tls_roots))] if tls_roots else []),
+        *([("--speech", str(speech))] if speech else []),
         *([("--profile", options.profile)] if profile or not options.way.name else []),
         *wider,
     ]

@@ -49,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--stt-only", metavar="ID|AREA", action="append", default=[])
     add("--stt-without", metavar="ID|AREA", action="append", default=[])
     add("--stt-timeout", metavar="S", type=float, help="seconds per exchange (default 120)")
+    add("--stt-speech", metavar="DIR", help="folder of recordings with their transcripts")
     add("--stt-tap", metavar="HOST:PORT", default="", help="put a tap behind the proxy here")
     add("--stt-upstream", metavar="HOST:PORT", default="", help="the API behind the proxy")
     add("--stt-tap-wait", metavar="S", type=float, default=120.0, help="wait so long for the proxy")
@@ -98,6 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 config.getoption("--stt-max-rate"),
             ),
             agreed=config.getoption("--stt-yes"),
+            speech=Path(speech) if (speech := config.getoption("--stt-speech")) else None,
         )
         options = settled(
             options,

@@ -29,7 +29,8 @@ class Options:
     seconds until it must have reached the tap; ``tls_roots`` holds more certificates to trust;
     ``way`` and ``manners`` are how the deployment is reached and asked; ``price`` is that of an
     audio minute in ``currency``. ``agreed`` (``--yes``): a plan that exceeds a cap is begun;
-    ``resumed``: the run in ``out`` is gone on with.
+    ``resumed``: the run in ``out`` is gone on with; ``speech`` is a folder of the user's own
+    recordings.
     """
 
     base_url: str = ""
@@ -54,6 +55,7 @@ class Options:
     currency: str = "USD"
     agreed: bool = False
     resumed: bool = False
+    speech: Path | None = None
     claims: Profile | None = None
 
     def __post_init__(self) -> None:
@@ -67,6 +69,10 @@ class Options:
             raise SoundcheckError("--tap needs the API behind it: give --upstream HOST:PORT")
         if self.tls_roots is not None:
             _check_certificates(self.tls_roots)
+        if self.speech is not None and self.replay is not None:
+            raise SoundcheckError("a recorded run has its recordings: leave out --speech")
+        if self.speech is not None and not self.speech.is_dir():
+            raise SoundcheckError(f"--speech takes a folder of recordings: {self.speech} is none")
 
     def target(self) -> Target:
         """Return the deployment; raises SoundcheckError for one that no request could reach.

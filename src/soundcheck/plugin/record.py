@@ -19,6 +19,7 @@ from soundcheck.report.run import (
     Costs,
     Dialect,
     Encryption,
+    Recording,
     Result,
     Run,
     Selection,
@@ -125,6 +126,9 @@ def _run(facts: Facts, results: Sequence[Result]) -> Run:
         claims=profile.to_data(),
         encryption=facts.encryption,
         earlier=facts.earlier,
+        recordings=tuple(
+            Recording(name=one.name, language=one.language) for one in facts.deployment.recordings
+        ),
         selection=Selection(only=facts.selection.only, without=facts.selection.without),
     )
 

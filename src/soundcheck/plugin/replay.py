@@ -4,7 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from soundcheck.contract.deployment import Deployment
+from soundcheck.contract.deployment import Deployment, Recording
 from soundcheck.contract.profile import Profile
 from soundcheck.errors import SoundcheckError
 from soundcheck.plugin.options import Options
@@ -52,6 +52,11 @@ def encrypted(recorded: Path | None, judged: Deployment) -> Deployment:
     return replace(
         judged, profile=profile, model=seen.model, tapped=seen.tapped, endpoint=seen.endpoint
     )
+
+
+def recordings(recorded: Path) -> tuple[Recording, ...]:
+    """Return the user's own recordings that the recorded run was judged on."""
+    return tuple(Recording(one.name, one.language) for one in load_run(recorded).recordings)
 
 
 def copy_exchanges(recorded: Path, out: Path) -> Run:

@@ -48,6 +48,10 @@ def options_of(folder: Path, options: Options) -> Options:
     for name, (now, before) in given.items():
         if now and now != before:
             raise _other(folder, name, before, now)
+    if run.recordings and options.speech is None:
+        raise SoundcheckError(
+            f"{folder} was begun with recordings of your own: name them with --speech again"
+        )
     if options.profile and load_profile(options.profile).to_data() != run.claims:
         raise _other(folder, "--profile", run.profile, f"{options.profile} as it is now")
     return replace(

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from soundcheck.audio import Library
+from soundcheck.audio.recordings import load_recordings
 from soundcheck.contract.answer import Answer, Answers
 from soundcheck.contract.canary import CANARY_CLIP
 from soundcheck.contract.contracts import ENCRYPTION
 from soundcheck.contract.credentials import MADE_UP
 from soundcheck.contract.deployment import Deployment
+from soundcheck.contract.deployment import Recording as Own
 from soundcheck.contract.heartbeat import expected_beats
 from soundcheck.contract.line import Line
 from soundcheck.contract.plan import (
@@ -109,6 +111,7 @@ class Session:
         self.run: Run | None = None
         self.broken = False
         try:
+            self._recordings = self._own_recordings(profile)
             if options.replay is None:
                 self._way = open_way(
                     options, self._target, self._library, out, self._observer, arrangement
@@ -123,7 +126,9 @@ class Session:
                 self._earlier = resume.reopened(out, self._store, profile, self._target)
             found = examine(self._target, profile, self._source.answer)
             self._earlier.check(found, self._target.base_url)
-            self.deployment = replace(found, keyed=options.api_key_env is not None)
+            self.deployment = replace(
+                found, keyed=options.api_key_env is not None, recordings=self._recordings
+            )
             self.encrypted = self._encrypted(arrangement)
         except Untestable as error:  # a recording lacks the preflight, or a cap is below it
             self._source.close()
@@ -146,6 +151,17 @@ class Session:
             folder.discard(self.out)
         for exchange in self._earlier.first:
             self._store.write(exchange)
+
+    def _own_recordings(self, profile: Profile) -> tuple[Own, ...]:
+        """Return the user's own recordings, which become clips of the run."""
+        if self._options.replay is not None:
+            return replay.recordings(self._options.replay)
+        if self._options.speech is None:
+            return ()
+        own = load_recordings(self._options.speech, profile.limits.accepted)
+        self._library.add(own.clips)
+        self._notes += own.notes
+        return tuple(Own(clip.name, clip.language) for clip in own.clips)
 
     def _sender(self, line: Line) -> Sender:
         target = self._target

@@ -12,8 +12,10 @@ from typing import Any
 from soundcheck.report.printable import one_line, printable
 
 CLIPS_HINT = "clips: soundcheck fixtures export --all DIR, then run this in DIR"
+OWN_HINT = "own: the folder of recordings that was given with --speech; run this beside it"
 CANARY_HINT = "canary.wav was made for this run: run this in its folder tap"
 _CANARY_CLIP = "canary.wav"
+_OWN = "own/"  # what the names of the user's own recordings begin with
 _EDITED = "~"  # in the name of a clip with edits, which is none of all those that are listed
 _REDACTED = "[redacted]"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -97,6 +99,8 @@ def curl_arguments(
     clips = {part["clip"] for part in parts if "clip" in part}
     if clips:
         hint = CANARY_HINT if clips == {_CANARY_CLIP} else CLIPS_HINT
+        if all(clip.startswith(_OWN) for clip in clips):
+            hint = OWN_HINT
         if edited := sorted(clip for clip in clips if _EDITED in clip):
             named = " ".join(f"--clip {shlex.quote(one_line(clip))}" for clip in edited)
             hint = f"clips: soundcheck fixtures export {named} DIR, then run this in DIR"

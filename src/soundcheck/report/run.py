@@ -112,6 +112,14 @@ class Encryption:
     claims: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A recording of the user's own: its clip's name, and its language (ISO-639-1) if told."""
+
+    name: str
+    language: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a run asks of its target."""
@@ -217,7 +225,7 @@ class Run:
     were wanted: with the exchanges, all that a later judgement needs. Both are ``None`` in a run
     that was made before they were recorded. ``encryption`` tells where encryption was judged.
     ``earlier`` are the sittings before that of ``started`` and ``duration_s``, where the run was
-    resumed; the cost spent is that of all.
+    resumed; the cost spent is that of all. ``recordings`` are the user's own.
     """
 
     tool: Tool
@@ -237,6 +245,7 @@ class Run:
     selection: Selection | None = None
     encryption: Encryption | None = None
     earlier: tuple[Sitting, ...] = ()
+    recordings: tuple[Recording, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``run.json`` holds."""
@@ -267,6 +276,7 @@ class Run:
                     Sitting(**one | {"spent": Cost(**one["spent"])})
                     for one in document.get("earlier", ())
                 ),
+                "recordings": tuple(Recording(**one) for one in document.get("recordings", ())),
                 "results": tuple(map(Result.from_json, document["results"])),
             }
         )
