@@ -118,6 +118,17 @@ def test_a_wrong_target_is_a_usage_error(run_pytest: Pytest) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_recordings_that_cannot_be_used_are_a_usage_error(
+    run_pytest: Pytest, deployment, tmp_path: Path
+) -> None:
+    """A folder without transcripts ends pytest before anything is sent, naming the file."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "call.wav").write_bytes(b"RIFF")
+    done = run_pytest("--stt-url", deployment(), "--stt-speech", "own", "-q")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "call.wav without a transcript" in done.stderr
+
+
 def test_own_requirements_are_judged_too(run_pytest: Pytest, deployment, tmp_path: Path) -> None:
     """Requirements in a user's own tests are judged and reported with the bundled ones."""
     (tmp_path / "test_own.py").write_text(

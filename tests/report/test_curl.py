@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundcheck.report.curl import CANARY_HINT, CLIPS_HINT, curl_arguments, curl_command
+from soundcheck.report.curl import CANARY_HINT, CLIPS_HINT, OWN_HINT, curl_arguments, curl_command
 
 MakeExchange = Callable[..., dict[str, Any]]
 URL = "http://127.0.0.1:1/v1/audio/transcriptions"
@@ -74,6 +74,15 @@ def test_a_clip_that_was_made_for_the_run_is_found_there() -> None:
     command = curl_command(request(parts=[part]), None)
     assert command.startswith(f"# {CANARY_HINT}\n")
     assert CLIPS_HINT not in command
+
+
+def test_a_recording_of_the_users_own_is_no_clip_to_export() -> None:
+    """The hint says which folder it lies in."""
+    part = file_part(clip="own/de/call.wav", filename="recording.wav")
+    command = curl_command(request(parts=[part]), None)
+    assert command.startswith(f"# {OWN_HINT}\n")
+    assert CLIPS_HINT not in command
+    assert "file=@own/de/call.wav;filename=recording.wav" in command
 
 
 def test_the_shell_fills_the_key_in_and_nothing_else() -> None:

@@ -12,7 +12,9 @@ from typing import Any
 from soundcheck.report.printable import one_line, printable
 
 CLIPS_HINT = "clips: soundcheck fixtures export --all DIR, then run this in DIR"
-OWN_HINT = "own: the folder of recordings that was given with --speech; run this beside it"
+OWN_HINT = (
+    "own is the folder that was given with --speech: run this beside a copy or link of that name"
+)
 CANARY_HINT = "canary.wav was made for this run: run this in its folder tap"
 _CANARY_CLIP = "canary.wav"
 _OWN = "own/"  # what the names of the user's own recordings begin with
