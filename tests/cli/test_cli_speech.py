@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -84,6 +85,38 @@ def test_a_voice_that_is_not_understood_decides_nothing(
     assert (row["verdict"], row["found"]) == (
         "pass",
         "word error rate 0.20 on 1 recording of your own",
+    )
+
+
+def test_a_run_on_own_recordings_is_gone_on_with_them(
+    soundcheck: Soundcheck, raw_server, tmp_path: Path
+) -> None:
+    """A run that a cap ended is resumed with the same folder, and not without it."""
+
+    def reply(connection: socket.socket, request: bytes) -> None:
+        status, body = "200 OK", '{"text": "The children are playing in the garden."}'
+        if request.startswith(b"GET"):
+            body = '{"object": "list", "data": [{"id": "whisper-1", "object": "model"}]}'
+        elif b"filename=" not in request:
+            status, body = "400 Bad Request", '{"error": {"message": "no file", "type": "x"}}'
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+
+    said = "The children are playing in the garden."
+    _recordings(tmp_path / "own", a=said, b=said, c=said)
+    url = raw_server(reply).base_url
+    speech = ("--speech", "own", "-q")
+    done = soundcheck("check", url, *ROWS[:2], *speech, "--out", "run", "--max-requests", "3", "-y")
+    assert done.returncode == 4, done.stderr
+    done = soundcheck("check", "--resume", "run", "-q")
+    assert done.returncode == 2
+    assert "name them with --speech again" in done.stderr
+    done = soundcheck("check", "--resume", "run", *speech)
+    assert done.returncode == 0, done.stderr
+    row = _results(tmp_path / "run")["quality/speech-recognised", None]
+    assert (row["verdict"], row["found"]) == (
+        "pass",
+        "word error rate 0.00 on 3 recordings of your own",
     )
 
 
