@@ -1,5 +1,7 @@
 """The plan: the distinct probes of the selected requirements, and what they will cost."""
 
+import importlib.util
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -17,6 +19,14 @@ NO_TAP = (
     "SSL_CERT_FILE=OUT/tap/roots.pem privatemode-proxy --apiEndpoint 127.0.0.1:8443"
 )
 """Why a rule about the wire cannot be judged, and what to type."""
+
+EXTRAS = {
+    "openai": "the official client is not installed: pip install 'stt-soundcheck[sdk]'",
+}
+"""Why a rule that needs an optional package cannot be judged, and what to type."""
+
+LEFT_OUT = "left out:"
+"""How the note begins that tells what was not judged for want of an optional package."""
 
 NO_TRANSPORT = (
     "plain HTTP on loopback: what is said there leaves the machine by no network (name the API "
@@ -104,6 +114,11 @@ def plan_entry(
         return replace(entry, verdict=Verdict.NOT_APPLICABLE, reason=reason)
     if reason := selection.reason_against(requirement) or "":
         return replace(entry, verdict=Verdict.NOT_SELECTED, reason=reason)
+    if requirement.package and is_missing(requirement.package):
+        # Who did not ask for it by name is told, but not failed for what a plain install lacks.
+        asked = _named(requirement, selection.only)
+        verdict = Verdict.UNTESTABLE if asked else Verdict.NOT_SELECTED
+        return replace(entry, verdict=verdict, reason=EXTRAS[requirement.package])
     if requirement.area == "wire" and not deployment.tapped:
         return replace(entry, verdict=Verdict.UNTESTABLE, reason=NO_TAP)
     if requirement.area == "transport" and not deployment.endpoint:
@@ -117,6 +132,24 @@ def plan_entry(
         return replace(entry, verdict=Verdict.NOT_APPLICABLE, reason=reason)
     probes = requirement.probes(case, replace(deployment, model=model))
     return replace(entry, model=model, probes={name: p.on(model) for name, p in probes.items()})
+
+
+def is_missing(package: str) -> bool:
+    """Tell whether an optional package is not installed."""
+    return importlib.util.find_spec(package) is None
+
+
+def lacking(entries: Iterable[Entry]) -> list[str]:
+    """Return, for each optional package that is not installed, what was left out for that."""
+    left_out = Counter(
+        (entry.requirement.package, entry.requirement.area)
+        for entry in {entry.requirement.id: entry for entry in entries}.values()
+        if entry.verdict is Verdict.NOT_SELECTED and entry.reason in EXTRAS.values()
+    )
+    return [
+        f"{LEFT_OUT} {times} requirements of the area {area}: {EXTRAS[package]}"
+        for (package, area), times in left_out.items()
+    ]
 
 
 def gathered(entries: Iterable[Entry]) -> list[Entry]:

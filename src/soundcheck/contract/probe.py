@@ -48,12 +48,15 @@ class Lane(StrEnum):
 class Wire(StrEnum):
     """How a request goes onto the wire: by an ordinary client, or as the raw sender can do it.
 
-    ``CHUNKED`` sends a body of unknown length (``Transfer-Encoding: chunked``).
+    ``CHUNKED`` sends a body of unknown length (``Transfer-Encoding: chunked``). The official Python
+    client writes head and body by itself, from the fields and the file of the form.
     """
 
     ORDINARY = "ordinary"
     EXPECT = "expect-continue"
     CHUNKED = "chunked"
+    OFFICIAL = "official-client"
+    OFFICIAL_ASYNC = "official-client-async"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ class Requirement:
     """One sentence that a deployment must, should or may keep, and how it is judged.
 
     ``aggregate`` ones read, beside their own probes, every planned request that has a mistake in
-    it; ``search`` gives the budget of a judge that chooses its next request by the last answer.
+    it; ``search`` gives the budget of a judge that chooses its next request by the last answer;
+    ``package`` names an optional Python package without which it cannot be judged.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Requirement:
     cases: tuple[Case, ...] = ()
     aggregate: bool = False
     search: Callable[[Deployment], Budget] | None = None
+    package: str = ""
     _probes: ProbeSource = field(default=dict, repr=False)
 
     @property
@@ -94,6 +96,7 @@ def requirement(
     effort: Effort = "quick",
     draft: Iterable[str] = (),
     aggregate: bool = False,
+    package: str = "",
 ) -> Callable[[Judge], Judge]:
     """Make a test the judge of the requirement ``identifier`` (``area/words-of-the-rule``).
 
@@ -101,8 +104,8 @@ def requirement(
     fail it, which every bundled one has; ``profiles`` are the built-in contracts it belongs to (by
     default those of the API; those of a user's own belong to every contract); ``needs`` the
     capabilities without which it is not applicable; ``draft`` its numbers in the first catalogue;
-    ``aggregate`` as in :class:`Requirement`. Raises ``ValueError`` for an identifier of another
-    form or a test without a docstring.
+    ``aggregate`` and ``package`` as in :class:`Requirement`. Raises ``ValueError`` for an
+    identifier of another form or a test without a docstring.
     """
 
     def decorate(judge: Judge) -> Judge:
@@ -128,6 +131,7 @@ def requirement(
             cases=getattr(judge, "__cases__", ()),
             aggregate=aggregate,
             search=getattr(judge, "__search__", None),
+            package=package,
             _probes=getattr(judge, "__probes__", dict),
         )
         return judge

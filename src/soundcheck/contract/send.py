@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock
 
 from soundcheck.audio import Clip, Library
+from soundcheck.contract import official_live
 from soundcheck.contract.answer import Answer
 from soundcheck.contract.canary import CANARY_CLIP
 from soundcheck.contract.credentials import headers_of
@@ -47,6 +48,7 @@ from soundcheck.http.store import Store
 ATTEMPTS = 3
 """How often a request is sent at most: faults of the way are tried again, verdicts never."""
 
+_OFFICIAL = (Wire.OFFICIAL, Wire.OFFICIAL_ASYNC)
 _FRAMINGS = {Wire.EXPECT: Framing.EXPECT, Wire.CHUNKED: Framing.CHUNKED}
 
 
@@ -234,6 +236,9 @@ class Sender:
             if probe.before:
                 steps = [self._message(step) for step in (*probe.before, probe)]
                 return client.raw.in_turn(steps, **known)
+            if probe.wire in _OFFICIAL:
+                clip = self._library.clip(probe.clips[0])
+                return official_live.ask(client, probe, clip, limit)
             if probe.wire is not Wire.ORDINARY and not relayed:
                 framing = _FRAMINGS[probe.wire]
                 return client.raw.send(self._message(probe), framing, **known)

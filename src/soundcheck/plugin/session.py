@@ -21,6 +21,7 @@ from soundcheck.contract.deployment import Recording as Own
 from soundcheck.contract.heartbeat import expected_beats
 from soundcheck.contract.line import Line
 from soundcheck.contract.plan import (
+    LEFT_OUT,
     Cost,
     Entry,
     Selection,
@@ -29,6 +30,7 @@ from soundcheck.contract.plan import (
     cost_of_sent,
     distinct,
     gathered,
+    lacking,
     names_of,
     plan_entry,
     sent_again,
@@ -104,6 +106,7 @@ class Session:
         self._decided: dict[str, Result] = {}
         self._order: list[str] = []
         self._notes: list[str] = []
+        self._lacking: list[str] = []
         self._replayed: Run | None = None
         self._interrupted = False
         self._earlier = Earlier()
@@ -274,6 +277,7 @@ class Session:
             planned, gathered(item.stash[ENTRY] for item in planned), strict=True
         ):
             item.stash[ENTRY] = entry
+        self._lacking = lacking(item.stash[ENTRY] for item in planned)
         self._order = [item.nodeid for item in planned]
         if not self._reported:
             self._decided = {
@@ -490,7 +494,9 @@ class Session:
     def _all_notes(self) -> Iterable[str]:
         tap = self._way.tap if self._way else None
         problems = (f"tap: {problem}" for problem in tap.problems) if tap else ()
-        return dict.fromkeys((*self._notes, *problems))
+        # What a recorded run lacked may be here now, and the other way round.
+        notes = (note for note in self._notes if not note.startswith(LEFT_OUT))
+        return dict.fromkeys((*notes, *self._lacking, *problems))
 
     def _encryption(self) -> Encryption:
         """Return where and by which claims encryption was judged."""

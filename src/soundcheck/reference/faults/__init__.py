@@ -19,6 +19,7 @@ from soundcheck.reference.faults import (
     quality,
     robustness,
     schema,
+    sdk,
     streams,
     subtitles,
     verbose,
@@ -78,6 +79,7 @@ FAULTS = _named(
     http.FAULTS,
     quality.FAULTS,
     clients.FAULTS,
+    sdk.FAULTS,
     streams.FAULTS,
 )
 BENIGN = _named(benign.VARIATIONS, benign_errors.VARIATIONS, benign_streams.VARIATIONS)
