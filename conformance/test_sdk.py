@@ -19,6 +19,7 @@ from soundcheck.contract import (
     Answer,
     Answers,
     Case,
+    Credentials,
     Lane,
     NotObserved,
     Probe,
@@ -32,6 +33,7 @@ from soundcheck.contract import (
 )
 from soundcheck.contract.official import Outcome
 from soundcheck.contract.probe import MODELS
+from soundcheck.contract.requirement import KEY
 from soundcheck.contract.stream import stream_of
 from soundcheck.contract.strict_json import strict_json
 from soundcheck.http.multipart import Field
@@ -438,6 +440,31 @@ def test_a_mistake_is_not_sent_again(answers: Answers, case: Case) -> None:
     outcome = official.transcribed(answers.answer, retries=RETRIES)
     times = outcome.requests
     assert times == 1, f"the client sends the request {times} times: {answers.answer.excerpt}"
+
+
+@requirement(
+    "sdk/authentication-error",
+    MUST,
+    source="openai for Python: AuthenticationError is for 401; OAS securitySchemes",
+    package=PACKAGE,
+    profiles=["openai", "vllm"],
+    needs=[KEY],
+    killed_by=["auth-any-key", "auth-refused-403"],
+)
+@probes(
+    answer=transcription(
+        "hello.wav",
+        credentials=Credentials.WRONG,
+        mistake="a wrong key",
+        patience=PATIENCE,
+        language="en",
+    )
+)
+def test_a_wrong_key_raises_an_authentication_error(answers: Answers) -> None:
+    """A wrong key raises the client's AuthenticationError."""
+    raised = _raised(answers.answer)
+    kind = _kind(raised)
+    assert kind == "AuthenticationError", f"the client raises {kind}: {shown(str(raised))}"
 
 
 # -- requests by the client itself --------------------------------------------------------------

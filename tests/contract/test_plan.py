@@ -41,6 +41,20 @@ def test_authentication_is_claimed_by_a_key() -> None:
     assert _plan("auth/key-required", replace(WHISPER, keyed=True)).probes
 
 
+def test_what_needs_an_optional_package_is_left_out_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A plain install is not failed for what it lacks, unless that was asked for by name."""
+    assert _plan("sdk/json-text").probes
+    monkeypatch.setattr("soundcheck.contract.plan.is_missing", lambda package: True)
+    by_default = _plan("sdk/json-text")
+    assert by_default.verdict is Verdict.NOT_SELECTED
+    assert "pip install 'stt-soundcheck[sdk]'" in by_default.reason
+    for name in ("sdk", "sdk/json-text"):
+        assert _plan("sdk/json-text", only=(name,)).verdict is Verdict.UNTESTABLE
+    assert _plan("schema/json-text").probes
+
+
 def test_a_capability_is_sought_among_models_for_speech_alone() -> None:
     """A listed model that is for something else is not asked for a transcription."""
     claims = {"*": frozenset({"logprobs"}), "whisper-1": frozenset[str]()}
