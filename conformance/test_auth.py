@@ -127,6 +127,7 @@ def test_a_401_names_the_scheme(answers: Answers) -> None:
     SHOULD,
     source="RFC 9110, sections 10.1.1 and 15.5.2",
     needs=[KEY],
+    effort="full",
     killed_by=["auth-after-size"],
     draft=["STT-AUTH-002"],
 )
