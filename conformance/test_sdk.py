@@ -2,7 +2,8 @@
 
 The Python client reads recorded answers, synchronously and asynchronously, and so costs nothing;
 a few requests are made by the client itself, for the way it writes them. It checks hardly anything
-of what it reads, so what a server does wrong arrives in programs as a value of another type.
+of what it reads, so what a server does wrong arrives in programs as a value of another type. The
+client for Node reads recorded answers where both Node and the client are there already.
 
 PYTEST_DONT_REWRITE: every assertion brings its own sentence.
 """
@@ -26,6 +27,7 @@ from soundcheck.contract import (
     Wire,
     cases,
     official,
+    official_node,
     probes,
     requirement,
     shown,
@@ -34,7 +36,7 @@ from soundcheck.contract import (
 from soundcheck.contract.official import Outcome
 from soundcheck.contract.probe import MODELS
 from soundcheck.contract.requirement import KEY
-from soundcheck.contract.stream import stream_of
+from soundcheck.contract.stream import DELTA, DONE, stream_of
 from soundcheck.contract.strict_json import strict_json
 from soundcheck.http.multipart import Field
 
@@ -465,6 +467,71 @@ def test_a_wrong_key_raises_an_authentication_error(answers: Answers) -> None:
     raised = _raised(answers.answer)
     kind = _kind(raised)
     assert kind == "AuthenticationError", f"the client raises {kind}: {shown(str(raised))}"
+
+
+# -- the client for Node ------------------------------------------------------------------------
+
+
+@requirement(
+    "sdk/node-text",
+    SHOULD,
+    source="openai for Node: Transcription; OAS CreateTranscriptionResponseJson",
+    killed_by=["text-missing", "text-not-string"],
+)
+@probes(answer=PLAIN)
+def test_the_client_for_node_returns_the_text(answers: Answers) -> None:
+    """The client for Node returns an object whose text is that of the answer."""
+    answer = answers.answer.ok()
+    outcome = official_node.transcribed(answer)
+    outcome.check()
+    text = outcome.value.get("text") if isinstance(outcome.value, dict) else None
+    assert isinstance(text, str), f"text is {shown(text)}, not a string"
+    sent = answer.object().get("text")
+    assert text == sent, f"text is {shown(text)}, in the body {shown(sent)}"
+
+
+@requirement(
+    "sdk/node-stream",
+    SHOULD,
+    source="openai for Node: TranscriptionStreamEvent; OAS",
+    profiles=["openai"],
+    needs=["streaming"],
+    killed_by=["stream-empty", "stream-without-done", "stream-delta-lost"],
+)
+@probes(answer=STREAMED)
+def test_the_client_for_node_yields_the_events(answers: Answers) -> None:
+    """In Node too a stream yields deltas and a done event, and the deltas add up to its text."""
+    answer = answers.answer.ok()
+    outcome = official_node.transcribed(answer)
+    expected = _by_the_grammar(answer)
+    if expected is not None and (outcome.raised or len(outcome.events) != expected):
+        raise NotObserved("the client does not read this stream, though it is legal")
+    outcome.check()
+    assert outcome.events, "the client yields no event and throws nothing"
+    events = [event if isinstance(event, dict) else {} for event in outcome.events]
+    deltas = [str(event.get("delta")) for event in events if event.get("type") == DELTA]
+    done = [event.get("text") for event in events if event.get("type") == DONE]
+    assert done, f"there is no event of the type {DONE}"
+    joined = "".join(deltas)
+    assert joined == done[0], f"the deltas add up to {shown(joined)}, done.text is {shown(done[0])}"
+
+
+@requirement(
+    "sdk/node-errors",
+    SHOULD,
+    source="openai for Node sends again after 408, 409, 429 and 5xx; RFC 9110, section 15.6",
+    killed_by=["unknown-model-500", "error-status-200", "error-asks-again"],
+)
+@probes(answer=MISTAKES[0].value)
+def test_the_client_for_node_throws_once(answers: Answers) -> None:
+    """A mistake is not sent again by the client for Node, and throws its error for 4xx."""
+    outcome = official_node.transcribed(answers.answer, retries=RETRIES)
+    assert outcome.raised, f"the client throws nothing: {answers.answer.excerpt}"
+    times = outcome.requests
+    assert times == 1, f"the client sends the request {times} times: {answers.answer.excerpt}"
+    status = outcome.raised.get("status")
+    fits = isinstance(status, int) and 400 <= status <= 499
+    assert fits, f"the client throws {outcome.raised['name']} of the status {shown(status)}"
 
 
 # -- requests by the client itself --------------------------------------------------------------
