@@ -64,7 +64,12 @@ judges a recorded run again, without a deployment
 
 looks at what leaves an encrypting proxy; says what to type, and waits for the proxy
 
-**Exit codes**: 0 everything required holds · 1 a MUST fails · 2 bad usage or configuration ·
+`soundcheck check http://localhost:8000/v1 --waivers waivers.toml --baseline baseline.json`
+
+a gate: what is waived, or was no better before, does not fail
+
+**Exit codes**: 0 everything required holds · 1 a MUST fails (with a baseline: got worse), or a
+waiver is stale, expired or unknown · 2 bad usage or configuration ·
 3 no connection, no transcription API there, or the key is refused · 4 no verdict possible, a cap
 was reached, or interrupted · 5 fault of soundcheck itself
 """
@@ -151,6 +156,14 @@ def check(
             metavar="DIR", help="Recordings of your own, each with what is said in it (NAME.txt)."
         ),
     ] = None,
+    waivers: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Failures that are lived with for a while (TOML)."),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Only what got worse since this run fails."),
+    ] = None,
     tap: Annotated[
         str | None,
         typer.Option(
@@ -233,6 +246,8 @@ def check(
             manners=Manners(Caps(max_requests, max_audio_minutes, max_upload_mb), max_rate),
             agreed=yes,
             speech=speech,
+            waivers=waivers,
+            baseline=baseline,
         ),
         config,
         jobs=jobs,
@@ -251,6 +266,8 @@ def check(
     from soundcheck.contract.plan import Selection
 
     wider = [("--suite", str(folder)) for folder in own]
+    wider += [("--waivers", str(waivers))] if waivers else []
+    wider += [("--baseline", str(baseline))] if baseline else []
     wider += [("--effort", effort)] if effort else []  # without it a finding may be left out
     if replay is not None:
         _check_recorded_names(replay, options, own)
@@ -443,7 +460,8 @@ def _judge(
         if options.replay is not None and not (run.counts["fail"] or run.counts["error"]):
             again = []  # the same answers once more would tell the same
         Console().print(render(run, session.out, again))
-    return exit_code(run.verdict, [Verdict(result.verdict) for result in run.results])
+    verdicts = [Verdict(result.verdict) for result in run.results]
+    return exit_code(run.verdict, verdicts, run.gate.verdict if run.gate else "")
 
 
 def _run_pytest(arguments: list[str], session: "Session", name: str) -> int:

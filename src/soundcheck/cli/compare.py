@@ -1,4 +1,4 @@
-"""``soundcheck compare``: tell whether a load run is slower than an earlier one."""
+"""``soundcheck compare``: tell whether a run is worse than an earlier one, of load or a check."""
 
 import json
 import math
@@ -10,6 +10,7 @@ import typer
 from soundcheck.errors import ExitCode, SoundcheckError
 
 if TYPE_CHECKING:
+    from soundcheck.report.changes import Changes
     from soundcheck.report.compare import Comparison, Row
 
 _STYLES = {"worse": "bold red", "better": "green", "same": "", "undecided": "yellow"}
@@ -19,6 +20,8 @@ _VERDICTS = {
     "not worse": ("Not worse", "bold green"),
 }
 
+_KIND_STYLES = {"worse": "bold red", "better": "green", "stricter": "yellow", "new": "yellow"}
+
 EXAMPLES = """
 **Examples**
 
@@ -26,14 +29,22 @@ EXAMPLES = """
 
 `soundcheck compare OLD NEW --tolerance 5% --json`
 
-Exit codes: 0 nothing is worse · 1 something is worse by more than the tolerance · 2 the runs are
-not alike · 4 a run is INVALID or too short to tell.
+`soundcheck compare baseline.json reports/today`
+
+two checks: which rules are kept no longer, and which are now
+
+Exit codes: 0 nothing is worse · 1 something is worse: by more than the tolerance, or a required
+rule fails that was kept · 2 the runs are not alike · 4 a load run is INVALID or too short to tell.
 """
 
 
 def compare(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="Folder of the earlier load run.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the later load run.")],
+    old: Annotated[
+        Path, typer.Argument(metavar="OLD", help="Folder (or run.json) of the earlier run.")
+    ],
+    new: Annotated[
+        Path, typer.Argument(metavar="NEW", help="Folder (or run.json) of the later run.")
+    ],
     tolerance: Annotated[
         str, typer.Option(help="By how much times may grow and throughput may shrink.")
     ] = "10%",
@@ -43,7 +54,9 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Of the resampling.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare two load runs: each metric as a ratio with its 95 % interval."""
+    """Compare two load runs, each metric as a ratio with its 95 % interval, or two checks."""
+    if _is_check(old) or _is_check(new):
+        raise typer.Exit(_checks(old, new, as_json=as_json))
     from soundcheck.report.compare import compare as compared
 
     found = compared(
@@ -58,6 +71,37 @@ def compare(
     else:
         _print(found)
     raise typer.Exit(ExitCode.FAILED if found.verdict == "worse" else ExitCode.OK)
+
+
+def _is_check(path: Path) -> bool:
+    """Tell whether a check's run lies in ``path``: a folder of load has no run.json."""
+    return path.is_file() or (path / "run.json").is_file()
+
+
+def _checks(old: Path, new: Path, *, as_json: bool) -> ExitCode:
+    """Compare two checks, tell what changed, and return the exit code."""
+    from soundcheck.report.changes import compared_runs
+    from soundcheck.report.run import load_run_file
+
+    found = compared_runs(load_run_file(old), load_run_file(new))
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=1, allow_nan=False))
+    else:
+        _print_changes(found)
+    return ExitCode.FAILED if found.is_worse else ExitCode.OK
+
+
+def _print_changes(found: "Changes") -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from soundcheck.report.wording import against, changed
+
+    console = Console()
+    title, style = _VERDICTS["worse" if found.is_worse else "not worse"]
+    console.print(Text(title, style).append(f": {against(found.baseline)}", "not bold default"))
+    for change in found.baseline.changes:
+        console.print(Text(changed(change), _KIND_STYLES.get(change.kind, "")))
 
 
 compare.__doc__ = f"{compare.__doc__}\n{EXAMPLES}"

@@ -58,10 +58,19 @@ def run_verdict(requirements: Iterable[tuple[str, Verdict]]) -> str:
     return "conformant" if any(verdict.decided for _, verdict in pairs) else "incomplete"
 
 
-def exit_code(verdict: str, verdicts: Iterable[Verdict]) -> ExitCode:
-    """Return the exit code of a run from its verdict and those of its requirements."""
-    if verdict == "nonconformant":
+GATES = {"conformant": "holds", "nonconformant": "fails", "incomplete": "undecided"}
+"""Whether a pipeline may go on by the verdict of a run alone."""
+
+
+def exit_code(verdict: str, verdicts: Iterable[Verdict], gate: str = "") -> ExitCode:
+    """Return the exit code of a run from its verdict and those of its requirements.
+
+    Where waivers or a baseline were given, ``gate`` (holds, fails or undecided) takes the place of
+    the verdict.
+    """
+    stands = gate or GATES[verdict]
+    if stands == "fails":
         return ExitCode.FAILED
     if Verdict.ERROR in set(verdicts):
         return ExitCode.INTERNAL
-    return ExitCode.OK if verdict == "conformant" else ExitCode.NO_VERDICT
+    return ExitCode.OK if stands == "holds" else ExitCode.NO_VERDICT

@@ -53,6 +53,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--stt-tap", metavar="HOST:PORT", default="", help="put a tap behind the proxy here")
     add("--stt-upstream", metavar="HOST:PORT", default="", help="the API behind the proxy")
     add("--stt-tap-wait", metavar="S", type=float, default=120.0, help="wait so long for the proxy")
+    add("--stt-waivers", metavar="FILE", help="failures that are lived with for a while (TOML)")
+    add("--stt-baseline", metavar="RUN", help="only what got worse since this run fails")
     add("--stt-tls-roots", metavar="PEM", help="certificates to trust beside the system's")
 
 
@@ -72,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from soundcheck.plugin.observer import Aloud
     from soundcheck.plugin.options import Options
     from soundcheck.plugin.resume import asked_of, options_of
-    from soundcheck.plugin.session import WORKER_INPUT, Session
+    from soundcheck.plugin.session import WORKER_INPUT, WORKER_TODAY, Session
 
     try:
         asked = asked_of(Path(resume)) if resume and not url else url
@@ -100,6 +102,8 @@ def pytest_configure(config: pytest.Config) -> None:
             ),
             agreed=config.getoption("--stt-yes"),
             speech=Path(speech) if (speech := config.getoption("--stt-speech")) else None,
+            waivers=Path(file) if (file := config.getoption("--stt-waivers")) else None,
+            baseline=Path(run) if (run := config.getoption("--stt-baseline")) else None,
         )
         options = settled(
             options,
@@ -113,7 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if options.tap and (worker is not None or config.getoption("dist", "no") != "no"):
             raise SoundcheckError("--stt-tap needs all tests in one process: leave out -n")
         if worker is not None:
-            session = Session.joining(options, Path(worker[WORKER_INPUT]))
+            session = Session.joining(options, Path(worker[WORKER_INPUT]), worker[WORKER_TODAY])
         else:
             session = Session.starting(options, Aloud(config))
     except SoundcheckError as error:

@@ -84,6 +84,14 @@ def is_limited(exchange: Exchange) -> bool:
     return exchange.response is not None and exchange.response.status == 429
 
 
+def xfail_reason(result: Result) -> str:
+    """Return how pytest is told of a failure that is expected: waived, or known before."""
+    waiver = result.waiver
+    if waiver is None:
+        return f"as in the baseline: {result.message}"
+    return f"waived until {waiver.expires} ({waiver.reason}, {waiver.link}): {result.message}"
+
+
 def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 

@@ -31,6 +31,8 @@ class Options:
     audio minute in ``currency``. ``agreed`` (``--yes``): a plan that exceeds a cap is begun;
     ``resumed``: the run in ``out`` is gone on with; ``speech`` is a folder of the user's own
     recordings.
+    ``waivers`` is a file of failures that are lived with, ``baseline`` an earlier run: what was no
+    better in it is not held against this one.
     """
 
     base_url: str = ""
@@ -57,6 +59,8 @@ class Options:
     resumed: bool = False
     speech: Path | None = None
     claims: Profile | None = None
+    waivers: Path | None = None
+    baseline: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that nothing could be sent with."""

@@ -12,6 +12,7 @@ from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.target import Target
 from soundcheck.contract.verdict import Verdict, run_verdict
 from soundcheck.errors import SoundcheckError
+from soundcheck.plugin.gatekeeper import Gatekeeper
 from soundcheck.report import wording, write_reports
 from soundcheck.report.outcomes import outcomes
 from soundcheck.report.run import (
@@ -52,6 +53,7 @@ class Facts:
     interrupted: bool
     replay_of: str | None
     encryption: Encryption
+    gatekeeper: Gatekeeper
     earlier: tuple[Sitting, ...] = ()
 
 
@@ -60,6 +62,7 @@ def write_run(out: Path, facts: Facts, results: Sequence[Result]) -> Run:
     run = _run(facts, results)
     if idle := wording.idle_deviations(outcomes(run)):
         run = replace(run, notes=tuple(dict.fromkeys((*run.notes, idle))))
+    run = replace(run, gate=facts.gatekeeper.gate(run, interrupted=facts.interrupted))
     save_run(out, run)
     write_reports(out, run)
     return run
@@ -79,6 +82,7 @@ def told(out: Path) -> list[str]:
         return [str(error)]
     return [
         f"{wording.title(run)}: {wording.sentence(run, outcomes(run))}",
+        *wording.gate(run),
         *run.notes,
         f"report: {out / 'report.html'}",
     ]

@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,14 @@ from soundcheck.http.exchange import Headers
 from soundcheck.http.store import Store
 from soundcheck.plugin import folder, replay, resume
 from soundcheck.plugin.caps import OverCaps, over_caps
-from soundcheck.plugin.judgement import is_limited, judge, out_of_reach, result_of
+from soundcheck.plugin.gatekeeper import Gatekeeper
+from soundcheck.plugin.judgement import (
+    is_limited,
+    judge,
+    out_of_reach,
+    result_of,
+    xfail_reason,
+)
 from soundcheck.plugin.observer import Aloud, Observer, Silent
 from soundcheck.plugin.options import EFFORT, Options
 from soundcheck.plugin.record import Facts, begin_run, told, write_run
@@ -62,6 +69,7 @@ ATTEMPTS = pytest.StashKey[int]()
 FOUND = pytest.StashKey[list[str]]()
 ASKED = pytest.StashKey[list[str]]()
 WORKER_INPUT = "soundcheck_out"
+WORKER_TODAY = "soundcheck_today"
 WORKER_OUTPUT = "soundcheck_planned"
 RESULT = "soundcheck_result"
 """Attribute of a test report under which a result travels, also from xdist's workers."""
@@ -83,9 +91,11 @@ class Session:
         *,
         copying: bool = False,
         arrangement: Arrangement | None = None,
+        gatekeeper: Gatekeeper | None = None,
     ) -> None:
         self.out = out
         self._options = options
+        self._gatekeeper = gatekeeper or Gatekeeper(datetime.now(UTC).date())
         self._observer = observer or Silent()
         # Plain pytest shows its user what is skipped; the command line has reports for that.
         self._reported = observer is None or isinstance(observer, Aloud)
@@ -133,6 +143,7 @@ class Session:
                 found, keyed=options.api_key_env is not None, recordings=self._recordings
             )
             self.encrypted = self._encrypted(arrangement)
+            self._gatekeeper.check(options, self.deployment)
         except Untestable as error:  # a recording lacks the preflight, or a cap is below it
             self._source.close()
             self._discard()
@@ -220,18 +231,28 @@ class Session:
         if options.replay is not None:
             options = replay.options_of(options.replay, options)
         profile = options.claimed()
+        gatekeeper = Gatekeeper.opening(options, datetime.now(UTC).date())
         if options.resumed and options.out is not None:
             out = folder.reopen(options.out)
         else:
             out = folder.prepare(options.out)
-        return cls(options, profile, out, observer, copying=True, arrangement=arrangement)
+        return cls(
+            options,
+            profile,
+            out,
+            observer,
+            copying=True,
+            arrangement=arrangement,
+            gatekeeper=gatekeeper,
+        )
 
     @classmethod
-    def joining(cls, options: Options, out: Path) -> "Session":
-        """Return a worker's session in the run folder of its controller."""
+    def joining(cls, options: Options, out: Path, today: str) -> "Session":
+        """Return a worker's session in the run folder of its controller, and on the same day."""
         if options.replay is not None:
             options = replay.options_of(options.replay, options)
-        return cls(options, options.claimed(), out)
+        gatekeeper = Gatekeeper.opening(options, date.fromisoformat(today))
+        return cls(options, options.claimed(), out, gatekeeper=gatekeeper)
 
     def close(self) -> None:
         """Close the connections."""
@@ -251,6 +272,7 @@ class Session:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker of xdist the run folder."""
         node.workerinput[WORKER_INPUT] = str(self.out)
+        node.workerinput[WORKER_TODAY] = self._gatekeeper.today.isoformat()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -455,6 +477,9 @@ class Session:
         if verdict in (Verdict.WARN, Verdict.INFO):
             report.outcome, report.longrepr = "passed", None
             _warn(item, f"{entry.level} not kept: {entry.requirement.rule} {message}")
+        elif verdict is Verdict.WAIVED or self._gatekeeper.is_known(result):
+            report.outcome, report.longrepr = "skipped", None
+            report.wasxfail = xfail_reason(result)
         elif verdict in (Verdict.NOT_APPLICABLE, Verdict.UNTESTABLE) and report.failed:
             path, line, _ = item.location
             report.outcome, report.longrepr = "skipped", (path, line or 0, f"{verdict}: {message}")
@@ -465,7 +490,7 @@ class Session:
         entry = item.stash[ENTRY]
         verdict, message = judge(entry, call.excinfo if call else None)
         found, asked = (item.stash.get(key, []) for key in (FOUND, ASKED))
-        return result_of(
+        result = result_of(
             entry,
             verdict,
             message,
@@ -475,6 +500,7 @@ class Session:
             attempts=item.stash.get(ATTEMPTS, 1),
             primary=self.deployment.model,
         )
+        return self._gatekeeper.settle(result)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the results, in the controller too."""
@@ -542,6 +568,8 @@ class Session:
         decided = any(Verdict(result.verdict).decided for result in results)
         if self._interrupted:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
+        elif self.run.gate is not None and self.run.gate.verdict == "fails":
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         elif not decided and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED  # nothing is no success
 
@@ -567,6 +595,7 @@ class Session:
             notes=(*self._source.notes, *self._all_notes(), *self._earlier.notes),
             encryption=self._encryption(),
             interrupted=self._interrupted or bool(self._source.held),
+            gatekeeper=self._gatekeeper,
             earlier=self._earlier.sittings,
         )
 

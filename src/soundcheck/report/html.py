@@ -34,6 +34,7 @@ def render_html(run: Run, folder: Path) -> str:
         title=wording.title(run),
         sentence=wording.sentence(run, found),
         replay=wording.replay(run),
+        gate=wording.gate(run),
         counts=_counts(run),
         bar=_bar(run.counts),
         facts=_facts(run, found),

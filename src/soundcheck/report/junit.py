@@ -1,7 +1,9 @@
 """``junit.xml``: one suite per area, one test case per requirement and case.
 
 JUnit knows passed, failed, error and skipped. A failed SHOULD passes and says why in its output;
-what could not be judged is an error, so that it is never green; what was left out is skipped.
+what could not be judged is an error, so that it is never green; what was left out is skipped, and
+so is what is waived, or was no better in the baseline. A waiver that is wrong fails in a suite of
+its own.
 What a judge found stands in the output of a case, also of one that passed.
 """
 
@@ -16,10 +18,12 @@ from soundcheck.report.wording import (
     deviation,
     dialect,
     encryption,
+    gate,
     replay,
     spent,
     target,
     title,
+    waiver,
 )
 
 _TITLE_SHOWN = 300
@@ -32,7 +36,11 @@ def render_junit(run: Run) -> str:
     suites: dict[str, list[Result]] = {area: [] for area in AREAS}
     for result in run.results:
         suites.setdefault(result.area, []).append(result)
-    root = ElementTree.Element("testsuites", {"name": "soundcheck", **_totals(run.results)})
+    problems = run.gate.problems if run.gate else ()
+    totals = _totals(run, run.results, failures=len(problems))
+    root = ElementTree.Element("testsuites", {"name": "soundcheck", **totals})
+    if problems:
+        root.append(_gate(problems))
     for area, results in suites.items():
         if results:
             root.append(_suite(run, area, results))
@@ -42,24 +50,40 @@ def render_junit(run: Run) -> str:
     )
 
 
+def _gate(problems: Sequence[str]) -> ElementTree.Element:
+    """Return the suite of what is wrong with the waivers, a failed case each."""
+    number = str(len(problems))
+    suite = ElementTree.Element(
+        "testsuite", name="soundcheck.gate", tests=number, failures=number, errors="0", skipped="0"
+    )
+    for problem in problems:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname="soundcheck.gate", name=one_line(problem, _TITLE_SHOWN)
+        )
+        heading = one_line(problem, _TITLE_SHOWN)
+        detail = ElementTree.SubElement(case, "failure", message=heading, type="waiver")
+        detail.text = printable(problem)
+    return suite
+
+
 def _suite(run: Run, area: str, results: Sequence[Result]) -> ElementTree.Element:
     started = re.sub(r"(\.\d+)?(Z|\+00:00)$", "", run.started)
     suite = ElementTree.Element(
         "testsuite",
-        {"name": f"soundcheck.{area}", "timestamp": started, **_totals(results)},
+        {"name": f"soundcheck.{area}", "timestamp": started, **_totals(run, results)},
     )
     properties = ElementTree.SubElement(suite, "properties")
     for name, value in _facts(run).items():
         ElementTree.SubElement(properties, "property", name=name, value=one_line(value))
-    suite.extend(_case(result) for result in results)
+    suite.extend(_case(run, result) for result in results)
     return suite
 
 
-def _totals(results: Sequence[Result]) -> dict[str, str]:
-    kinds = [_KINDS[result.verdict] for result in results]
+def _totals(run: Run, results: Sequence[Result], failures: int = 0) -> dict[str, str]:
+    kinds = [_kind(run, result) for result in results]
     return {
-        "tests": str(len(kinds)),
-        "failures": str(kinds.count("failure")),
+        "tests": str(len(kinds) + failures),
+        "failures": str(kinds.count("failure") + failures),
         "errors": str(kinds.count("error")),
         "skipped": str(kinds.count("skipped")),
         "time": _SECONDS.format(sum(result.duration_s for result in results)),
@@ -79,6 +103,13 @@ _KINDS = {
 }
 
 
+def _kind(run: Run, result: Result) -> str | None:
+    """Return what JUnit calls a result; what the baseline does not hold against it is skipped."""
+    if result.verdict == "fail" and run.gate and run.gate.excuses(result.id, result.case):
+        return "skipped"
+    return _KINDS[result.verdict]
+
+
 def _facts(run: Run) -> dict[str, str]:
     return {
         "verdict": title(run),
@@ -87,6 +118,7 @@ def _facts(run: Run) -> dict[str, str]:
         "profile": run.profile,
         "dialect": dialect(run),
         "effort": run.effort,
+        **({"gate": told[0]} if (told := gate(run)) else {}),
         **({"encryption": seen} if (seen := encryption(run)) else {}),
         "cost": spent(run.cost),
         "tool": f"soundcheck {run.tool.version}",
@@ -96,7 +128,7 @@ def _facts(run: Run) -> dict[str, str]:
     }
 
 
-def _case(result: Result) -> ElementTree.Element:
+def _case(run: Run, result: Result) -> ElementTree.Element:
     name = result.id if result.case is None else f"{result.id} [{one_line(result.case)}]"
     element = ElementTree.Element(
         "testcase",
@@ -104,7 +136,7 @@ def _case(result: Result) -> ElementTree.Element:
         name=name,
         time=_SECONDS.format(result.duration_s),
     )
-    kind = _KINDS[result.verdict]
+    kind = _kind(run, result)
     if kind is None and result.found:
         kind = "system-out"
     if kind is None:
@@ -113,7 +145,8 @@ def _case(result: Result) -> ElementTree.Element:
     if kind == "system-out":
         detail = ElementTree.SubElement(element, kind)
     else:
-        heading = one_line(f"{result.verdict}: {reason}", _TITLE_SHOWN)
+        known = "as in the baseline: " if (kind, result.verdict) == ("skipped", "fail") else ""
+        heading = one_line(f"{known}{result.verdict}: {reason}", _TITLE_SHOWN)
         detail = ElementTree.SubElement(element, kind, message=heading)
         if kind != "skipped":
             detail.set("type", result.level if kind == "failure" else result.verdict)
@@ -125,6 +158,8 @@ def _story(result: Result, reason: str) -> list[str]:
     lines = [f"{result.verdict} ({result.level}): {reason}", f"rule: {result.rule}"]
     if result.verdict == "pass" and not result.message:
         del lines[0]  # the rule is all that it would say
+    if result.waiver:
+        lines.append(waiver(result.waiver))
     if result.deviation:
         lines.append(deviation(result.deviation))
     if result.model:

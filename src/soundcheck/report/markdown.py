@@ -17,12 +17,14 @@ from soundcheck.report.wording import (
     dialect,
     duration,
     encryption,
+    gate,
     planned_if_other,
     plural,
     sentence,
     spent,
     target,
     title,
+    waiver,
 )
 
 _SECTIONS: tuple[tuple[str, tuple[Verdict, ...]], ...] = (
@@ -47,6 +49,7 @@ def render_markdown(run: Run) -> str:
     lines += ["", escaped(sentence(run, found)), ""]
     if run.replay_of is not None:
         lines += [f"Judged again from a recorded run of {code(run.replay_of)}.", ""]
+    lines += _gate(run)
     lines += [f"- **Note:** {code(note)}" for note in run.notes]
     lines += ["", *_counts(run), "", *_facts(run, found)]
     for heading, verdicts in _SECTIONS:
@@ -83,6 +86,16 @@ def fenced(text: str, indent: str) -> list[str]:
         shown = shown[:_MESSAGE_SHOWN] + f"… ({len(shown):,} characters)"
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", shown)), default=0))
     return [indent + line for line in (f"{fence}text", *shown.split("\n"), fence)]
+
+
+def _gate(run: Run) -> list[str]:
+    told = gate(run)
+    if not told:
+        return []
+    hidden = len(told) - 1 - _FINDINGS_SHOWN
+    rest = [f"- and {hidden} more in `report.html`"] if hidden > 0 else []
+    lines = [f"- {code(line)}" for line in told[1 : 1 + _FINDINGS_SHOWN]]
+    return [f"**{escaped(told[0])}**", "", *lines, *rest, ""]
 
 
 def _counts(run: Run) -> list[str]:
@@ -140,4 +153,6 @@ def _requirement(outcome: Outcome) -> list[str]:
 def _cases(alike: list[Result]) -> list[str]:
     names = ", ".join(code(result.case) for result in alike if result.case is not None)
     heading = ["", f"  {alike[0].verdict} for {names}"] if names else []
-    return [*heading, "", *fenced(alike[0].message or "(no message)", "  ")]
+    lived_with = alike[0].waiver
+    why = ["", f"  {escaped(waiver(lived_with))}"] if lived_with else []
+    return [*heading, "", *fenced(alike[0].message or "(no message)", "  "), *why]

@@ -144,10 +144,10 @@ def with_verdict(found: Iterable[Outcome], *verdicts: Verdict) -> tuple[Outcome,
 
 
 def alike_in(results: Iterable[Result]) -> list[list[Result]]:
-    """Return the results in groups that have verdict, message and finding in common."""
-    groups: dict[tuple[str, str, str], list[Result]] = {}
+    """Return the results in groups that have verdict, message, finding and waiver in common."""
+    groups: dict[tuple[object, ...], list[Result]] = {}
     for one in results:
-        groups.setdefault((one.verdict, one.message, one.found), []).append(one)
+        groups.setdefault((one.verdict, one.message, one.found, one.waiver), []).append(one)
     return list(groups.values())
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from soundcheck.errors import SoundcheckError
+from soundcheck.report.gate import Gate, Waived
 from soundcheck.report.validation import load_document
 
 SCHEMA = "soundcheck/run/1"
@@ -168,7 +169,8 @@ class Result:
 
     ``found`` is what the judge states about the deployment, also when the rule is kept: a sentence
     such as "the limit is 26,214,400 bytes", or nothing. ``model`` is the one that was asked, where
-    that is not the model under test; ``deviation`` is set where the rule need not be kept.
+    that is not the model under test; ``deviation`` is set where the rule need not be kept,
+    ``waiver`` where a violation is lived with.
     """
 
     id: str
@@ -189,6 +191,7 @@ class Result:
     found: str = ""
     model: str = ""
     deviation: Deviation | None = None
+    waiver: Waived | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as ``run.json`` holds it: without what only few results have."""
@@ -199,20 +202,22 @@ class Result:
     def _rare(self) -> Iterable[tuple[str, Any]]:
         yield "model", self.model
         yield "deviation", self.deviation and asdict(self.deviation)
+        yield "waiver", self.waiver and asdict(self.waiver)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Result":
         """Rebuild a result from a document that keeps the schema."""
-        deviation = document.get("deviation")
+        deviation, waiver = document.get("deviation"), document.get("waiver")
         rebuilt: dict[str, Any] = {
             "exchanges": tuple(document["exchanges"]),
             "draft": tuple(document["draft"]),
             "deviation": deviation and Deviation(**deviation),
+            "waiver": waiver and Waived(**waiver),
         }
         return cls(**{**document, **rebuilt})
 
 
-_RARE = ("model", "deviation")
+_RARE = ("model", "deviation", "waiver")
 _MEMBERS = tuple(member.name for member in fields(Result) if member.name not in _RARE)
 
 
@@ -225,7 +230,8 @@ class Run:
     were wanted: with the exchanges, all that a later judgement needs. Both are ``None`` in a run
     that was made before they were recorded. ``encryption`` tells where encryption was judged.
     ``earlier`` are the sittings before that of ``started`` and ``duration_s``, where the run was
-    resumed; the cost spent is that of all. ``recordings`` are the user's own.
+    resumed; the cost spent is that of all. ``recordings`` are the user's own. ``gate`` tells
+    whether a pipeline may go on, by the waivers and the baseline that were given.
     """
 
     tool: Tool
@@ -246,6 +252,7 @@ class Run:
     encryption: Encryption | None = None
     earlier: tuple[Sitting, ...] = ()
     recordings: tuple[Recording, ...] = ()
+    gate: Gate | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``run.json`` holds."""
@@ -258,7 +265,7 @@ class Run:
         """Rebuild a run from a document that keeps the schema."""
         members = {name: value for name, value in document.items() if name != "schema"}
         cost, selection = document["cost"], document.get("selection")
-        encryption = document.get("encryption")
+        encryption, gate = document.get("encryption"), document.get("gate")
         return cls(
             **members
             | {
@@ -277,6 +284,7 @@ class Run:
                     for one in document.get("earlier", ())
                 ),
                 "recordings": tuple(Recording(**one) for one in document.get("recordings", ())),
+                "gate": gate and Gate.from_json(gate),
                 "results": tuple(map(Result.from_json, document["results"])),
             }
         )
@@ -304,7 +312,17 @@ def load_run(folder: Path) -> Run:
             message names the file and the problem.
 
     """
-    path = folder / FILE
+    return load_run_file(folder / FILE)
+
+
+def load_run_file(path: Path) -> Run:
+    """Return the run in the file ``path``, or in its ``run.json`` if it is a folder.
+
+    Raises:
+        SoundcheckError: as :func:`load_run`.
+
+    """
+    path = path / FILE if path.is_dir() else path
     run = Run.from_json(load_document(path, "run"))
     problem = _contradiction(run)
     if problem:

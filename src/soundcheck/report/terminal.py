@@ -15,6 +15,7 @@ from soundcheck.report.wording import (
     dialect,
     duration,
     encryption,
+    gate,
     is_partial,
     planned_if_other,
     plural,
@@ -23,6 +24,7 @@ from soundcheck.report.wording import (
     spent,
     target,
     title,
+    waiver,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ _MESSAGE_LINES, _MESSAGE_SHOWN = 4, 400
 _FINDINGS_SHOWN = 12
 _FINDING_SHOWN = 160  # characters
 _NAMES_SHOWN = 4  # cases that say the same
+_GATE_STYLES = {"holds": "bold green", "fails": "bold red", "undecided": "bold yellow"}
+_GATE_SHOWN = 16  # lines of waivers and changes
 _INDENT = 11  # columns: the longest label and a space
 _COMMAND_WIDTH = 66  # columns of a command before it is broken by backslashes
 
@@ -111,6 +115,12 @@ def _headline(run: Run, found: tuple[Outcome, ...]) -> "Text":
         text.append(", " if number else "")
         text.append(f"{run.counts[verdict]:,} {COUNTED[verdict]}", _STYLES.get(verdict, ""))
     text.append("\n" if shown else "Nothing was judged.\n")
+    for number, line in enumerate((told := gate(run))[:_GATE_SHOWN]):
+        style = _GATE_STYLES[run.gate.verdict] if run.gate else ""
+        text.append("gate: ", style)
+        text.append(f"{line}\n", "" if number else "bold")
+    if len(told) > _GATE_SHOWN:
+        text.append(f"and {len(told) - _GATE_SHOWN} more in the report\n")
     for note in run.notes:
         text.append("note: ", "bold yellow")
         text.append(f"{one_line(note)}\n")
@@ -129,6 +139,8 @@ def _requirement(outcome: Outcome) -> "Text":
             other = f" ({result.verdict})" if result.verdict != outcome.verdict else ""
             text.append(f"{_names(alike)}{other}: ", "bold")
         text.append(f"{_first_lines(result.message or 'no message was given')}\n")
+        if result.waiver:
+            text.append(f"{waiver(result.waiver)}\n", "dim")
     more = sum(len(alike) for alike in groups[_CASES_SHOWN:])
     if more:
         text.append(f"and {plural(more, 'more case')}\n")

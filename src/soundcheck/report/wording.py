@@ -1,7 +1,8 @@
 """The sentences and figures that every report shares, so that all of them say the same."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from soundcheck.report.gate import Baseline, Change, Kind, Waived
 from soundcheck.report.outcomes import Outcome, with_verdict
 from soundcheck.report.printable import one_line
 from soundcheck.report.run import JUDGED, Cost, Costs, Deviation, Run, RunVerdict, Verdict
@@ -28,16 +29,31 @@ NOT_OBSERVABLE = (
     "What the service keeps, logs or forwards after it has answered.",
     "Which model really answered: only the name it gave and the text it returned.",
 )
+_GATES = {
+    "holds": "The gate holds",
+    "fails": "The gate fails",
+    "undecided": "The gate is undecided",
+}
+KINDS: dict[Kind, str] = {
+    "worse": "worse",
+    "stricter": "judged more strictly",
+    "new": "not judged before",
+    "better": "better",
+    "gone": "no longer judged",
+}
 _TEN_MS, _MINUTE, _HOUR = 0.01, 60, 3600
 _KIB = 1024
 _NAME_SHOWN = 200  # characters of what a recorded run is called
 
 
 def title(run: Run) -> str:
-    """Return the headline: a part of a profile that holds is not the profile."""
-    if run.verdict == "conformant" and is_partial(run):
-        return "The selection holds"
-    return _TITLES[run.verdict]
+    """Return the headline: a part of a profile that holds is not the profile, nor is a waiver."""
+    if run.verdict != "conformant":
+        return _TITLES[run.verdict]
+    waived = any(one.waiver and one.waiver.verdict == "fail" for one in run.results)
+    return (
+        f"{'The selection holds' if is_partial(run) else 'Conformant'}{', with waivers' * waived}"
+    )
 
 
 def is_partial(run: Run) -> bool:
@@ -53,21 +69,24 @@ def is_partial(run: Run) -> bool:
 def sentence(run: Run, found: Iterable[Outcome]) -> str:
     """Return what the verdict rests on, in one sentence that claims no more than was seen."""
     required = [outcome for outcome in found if outcome.level == "MUST"]
-    judged = with_verdict(required, "pass", "fail", "waived", "info")  # info: accepted in a case
+    waived = with_verdict(required, "waived")
+    judged = with_verdict(required, "pass", "fail", "info")  # info: accepted by the profile
     failed = with_verdict(required, "fail")
     open_ones = with_verdict(required, "error", "untestable")
     observations = sum(
-        result.level == "MUST" and result.verdict in ("pass", "fail", "waived")
+        result.level == "MUST" and result.verdict in ("pass", "fail")
         for one in judged
         for result in one.results
     )
     if run.verdict == "conformant":
         return (
             f"No violation of {plural(len(judged), 'required rule')} seen in "
-            f"{plural(observations, 'observation')}.{_left_out(run, required)}"
+            f"{plural(observations, 'observation')}."
+            f"{_waived(waived)}{_left_out(run, required)}"
         )
     if run.verdict == "nonconformant" and failed:
-        return f"{len(failed)} of {plural(len(judged), 'required rule')} {fails(len(failed))}."
+        told = f"{len(failed)} of {plural(len(judged), 'required rule')} {fails(len(failed))}."
+        return f"{told}{_waived(waived)}"
     if run.verdict == "nonconformant":
         return "No required rule fails, but the run does not stand as it is: see the notes."
     if not judged and not open_ones:
@@ -83,6 +102,49 @@ def sentence(run: Run, found: Iterable[Outcome]) -> str:
         else f"no violation seen in the {len(judged)} that {'was' if len(judged) == 1 else 'were'}"
     )
     return f"{missing}; {seen}." if judged else f"{missing}."
+
+
+def _waived(waived: Sequence[Outcome]) -> str:
+    return (
+        f" {plural(len(waived), 'required rule')} {fails(len(waived))}, waived." if waived else ""
+    )
+
+
+def waiver(one: Waived) -> str:
+    """Return why a violation is lived with, and until when."""
+    reason, link = (one_line(text, _NAME_SHOWN) for text in (one.reason, one.link))
+    return f"Waived ({one.verdict}) until {one.expires}: {reason} ({link})"
+
+
+def gate(run: Run) -> list[str]:
+    """Return what is told of waivers and baseline, a line each, whether it holds first."""
+    if run.gate is None:
+        return []
+    before = run.gate.baseline
+    counts = [f"{plural(len(run.gate.problems), 'waiver')} to look at"] if run.gate.problems else []
+    if before is not None:
+        counts.append(against(before))
+    told = f"{_GATES[run.gate.verdict]}{': ' if counts else '.'}{', '.join(counts)}"
+    lines = [told, *(one_line(problem, 2 * _NAME_SHOWN) for problem in run.gate.problems)]
+    return lines + ([changed(one) for one in before.changes] if before else [])
+
+
+def changed(one: Change) -> str:
+    """Return a change since the baseline, in a line."""
+    then, now = one.old or "not there", one.new or "not there"
+    why = f": {one_line(one.message, _NAME_SHOWN)}" if one.message and one.kind != "better" else ""
+    return f"{KINDS[one.kind]}: {one_line(one.name, _NAME_SHOWN)} ({then} before, {now} now){why}"
+
+
+def against(before: Baseline) -> str:
+    """Return how many rules changed since the baseline, and how."""
+    kinds = [one.kind for one in before.changes]
+    counts = [f"{kinds.count(kind)} {word}" for kind, word in KINDS.items() if kind in kinds]
+    changes = ", ".join(counts) or "nothing got worse or better"
+    return (
+        f"{changes} since the baseline of {one_line(before.started, 40)} "
+        f"({plural(before.same, 'violation')} as before)"
+    )
 
 
 def _left_out(run: Run, required: Iterable[Outcome]) -> str:
