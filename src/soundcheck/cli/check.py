@@ -406,7 +406,7 @@ def _judge(
     options: "Options",
     again: list[tuple[str, ...]],
     beside: "Arrangement | None",
-    own: tuple[Path, ...],
+    own: tuple[Path, ...] = (),
     *,
     quiet: bool,
     as_json: bool,
