@@ -77,6 +77,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def stability(session: nox.Session) -> None:
+    """Judge an unchanged reference twenty times in random order: no verdict may differ."""
+    _install(session, "-e", ".[dev]")
+    session.run("python", str(ROOT / "tests" / "stability.py"), *session.posargs)
+
+
+@nox.session
 def sslyze(session: nox.Session) -> None:
     """Compare what is found of TLS servers with what sslyze finds, which is installed apart."""
     _install(session, "-e", ".[dev]")
