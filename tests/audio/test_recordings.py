@@ -46,15 +46,15 @@ def test_a_text_stands_beside_each_file(folder: Folder) -> None:
     found = load_recordings(
         folder(
             **{"b.wav": None, "b.txt": "\ufeffHello\n World.\n", "de__a.WAV": None},
-            **{"de__a.txt": "Hallo", "README.txt": "no recording", "calls__c.wav": None},
-            **{"calls__c.txt": "Hello"},
+            **{"de__a.txt": "Hallo", "README.txt": "no recording", "xx__c.wav": None},
+            **{"xx__c.txt": "Hello", "._b.wav": b"\0"},
         ),
         LARGEST,
     )
     assert told(found) == [
         ("own/b.wav", None, "Hello World."),
-        ("own/calls/c.wav", None, "Hello"),
         ("own/de/a.wav", "de", "Hallo"),
+        ("own/xx/c.wav", None, "Hello"),
     ]
     [clip, *_] = found.clips
     assert (clip.sha256, clip.size, clip.media_type) == (HELLO.sha256, HELLO.size, "audio/wav")
@@ -146,6 +146,13 @@ def test_more_than_can_be_taken_is_said(folder: Folder) -> None:
         (
             {
                 "manifest.jsonl": '{"audio_filepath": "a.wav", "text": "x", "language": 7}',
+                "a.wav": None,
+            },
+            "manifest.jsonl:1: language takes an ISO-639-1 code",
+        ),
+        (
+            {
+                "manifest.jsonl": '{"audio_filepath": "a.wav", "text": "x", "lang": "xx"}',
                 "a.wav": None,
             },
             "manifest.jsonl:1: language takes an ISO-639-1 code",

@@ -26,7 +26,17 @@ MOST = 100
 """Recordings that are taken at most."""
 
 _LANGUAGE = re.compile(r"([A-Za-z]{2})([-_].*)?")
-_FOLDER = re.compile(r"[a-z]{2}")
+_ISO_639_1 = (
+    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv "
+    "cy da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr "
+    "ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw "
+    "ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv "
+    "ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr "
+    "ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi "
+    "yo za zh zu"
+)
+_LANGUAGES = frozenset(_ISO_639_1.split())
+
 _OTHERS = (".aac", ".aif", ".aiff", ".amr", ".caf", ".oga", ".opus", ".wma")
 _NAMED = 3
 
@@ -116,7 +126,7 @@ def _language(where: str, told: Any) -> str | None:
     if told is None or told == "":
         return None
     found = _LANGUAGE.fullmatch(told) if isinstance(told, str) else None
-    if found is None:
+    if found is None or found[1].lower() not in _LANGUAGES:
         raise RecordingsError(f'{where}: language takes an ISO-639-1 code, such as "en"')
     return found[1].lower()
 
@@ -142,7 +152,9 @@ def _of_lists(lists: Iterable[Path]) -> Iterator[_Entry]:
 
 def _of_pairs(folder: Path) -> Iterator[_Entry]:
     """Yield each audio file with the text beside it."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(
+        path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")
+    )
     audio = [path for path in files if path.suffix.lower().lstrip(".") in NINE]
     for path in files:
         if path.suffix.lower() in _OTHERS and path.with_suffix(".txt").is_file():
@@ -165,7 +177,7 @@ def _of_pairs(folder: Path) -> Iterator[_Entry]:
 
 def _of_folder(path: Path) -> str | None:
     """Return the language of a file in a folder that is called like one: ``de/call.wav``."""
-    return path.parent.name if _FOLDER.fullmatch(path.parent.name) else None
+    return path.parent.name if path.parent.name in _LANGUAGES else None
 
 
 def _not_documented(path: Path) -> str:
@@ -188,6 +200,7 @@ def _clips(folder: Path, entries: Iterable[_Entry]) -> Iterator[Clip]:
     for number, entry in enumerate(entries, start=1):
         inside = entry.path.is_relative_to(folder)
         name = OWN + (entry.path.relative_to(folder).as_posix() if inside else entry.path.name)
+        name = name.encode("utf-8", "backslashreplace").decode()
         if name in taken:
             name = f"{OWN}{number}-{entry.path.name}"
         taken.add(name)
