@@ -61,7 +61,7 @@ def judged(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             profile=profile,
             model=model,
             out=tmp_path / "run",
-            effort="full",
+            effort="deep",
             only=(rule.id,),
             **more,
         )

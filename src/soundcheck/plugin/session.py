@@ -430,6 +430,8 @@ class Session:
             if len(asked) >= budget.requests:
                 raise Untestable(f"nothing was found in {budget.requests} requests")
             asked.append(probe.digest)
+        else:  # what a judge comes back to is what it rests on: reports show that first
+            asked.insert(0, asked.pop(asked.index(probe.digest)))
         try:
             answer = self._source.answer(probe)
         except KeyboardInterrupt:  # the others are judged by what is recorded

@@ -104,9 +104,11 @@ class _Backend:
         call = self._call("transcription", incoming)
         self._deviations.arrive(call)
         try:
-            form = await self._form(incoming)
+            form = await self._form(incoming, call)
         except Refusal as refusal:
             return await self._refused(refusal, call, incoming)
+        except _Instead as other:
+            return await self._delivered(other.reply, incoming)
         except ClientGone:
             self._deviations.left(call)
             return _nobody()
@@ -184,13 +186,19 @@ class _Backend:
             length=incoming.declared_length,
         )
 
-    async def _form(self, incoming: Incoming) -> Form:
+    async def _form(self, incoming: Incoming, call: Call) -> Form:
         check_key(incoming.authorization, self._key)
         if self._deviations.withholds_leave:
             incoming.withhold_leave()
         self._limits.check_announced(incoming.declared_length)
+        chunks = incoming.chunks()
+        if self._deviations.receives:
+            body = b"".join([chunk async for chunk in chunks])
+            if (reply := self._deviations.receive(body, call)) is not None:
+                raise _Instead(reply)
+            chunks = _at_once(body)
         return await read_form(
-            incoming.chunks(),
+            chunks,
             incoming.content_type,
             limits=self._limits,
             max_field=self.dialect.max_field,
@@ -331,6 +339,18 @@ class _Backend:
         common = dict(self.dialect.headers(incoming.request_id, elapsed))
         common |= self._origin
         return common | dict(reply.headers) | {"content-type": reply.media_type}
+
+
+class _Instead(Exception):
+    """A form that is not read, because something else is done."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self.reply = reply
+
+
+async def _at_once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 def _metrics(text: Callable[[], bytes]) -> Callable[[HttpRequest], Response]:

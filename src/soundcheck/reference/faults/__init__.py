@@ -12,6 +12,7 @@ from soundcheck.reference.faults import (
     clients,
     errors,
     formats,
+    forms,
     http,
     limits,
     models,
@@ -81,6 +82,7 @@ FAULTS = _named(
     clients.FAULTS,
     sdk.FAULTS,
     streams.FAULTS,
+    forms.FAULTS,
 )
 BENIGN = _named(benign.VARIATIONS, benign_errors.VARIATIONS, benign_streams.VARIATIONS)
 

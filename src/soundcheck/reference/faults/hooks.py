@@ -99,6 +99,7 @@ class Reply:
 
 
 NoteHook: TypeAlias = Callable[[Call], None]
+ReceiveHook: TypeAlias = Callable[[bytes, Call], Reply | None]
 FormHook: TypeAlias = Callable[[Form, Call], Form]
 RefuseHook: TypeAlias = Callable[[Call], bool]
 RewriteHook: TypeAlias = Callable[[bytes], bytes]
@@ -116,7 +117,8 @@ class Deviation:
 
     It ``withholds_leave`` if it never answers 100 where a client waits for that. The hooks, in the
     order in which they act: ``limit`` changes the size limit, ``arrive`` takes note of a request
-    before its body is read and ``left`` of a client that left before it was answered, ``form``
+    before its body is read and ``left`` of a client that left before it was answered,
+    ``receive`` answers in the place of reading a form, by its bytes (None: it is read), ``form``
     changes the fields received, ``refuse`` rejects the file, ``rewrite`` changes its bytes,
     ``hear`` the transcript, ``body`` the JSON value of a successful answer, ``reply`` any encoded
     answer but a stream.
@@ -130,6 +132,7 @@ class Deviation:
     sentence: str
     arrive: NoteHook | None = None
     left: NoteHook | None = None
+    receive: ReceiveHook | None = None
     form: FormHook | None = None
     refuse: RefuseHook | None = None
     rewrite: RewriteHook | None = None
@@ -161,6 +164,15 @@ class Registry:
     def add(self, name: str, sentence: str, **hooks: Any) -> None:
         """Declare a deviation with its hooks by name."""
         self.declared.append(self.kind(name, sentence, **hooks))
+
+    def receive(self, name: str, sentence: str) -> Callable[[ReceiveHook], ReceiveHook]:
+        """Declare what answers in the place of reading a form."""
+
+        def declare(hook: ReceiveHook) -> ReceiveHook:
+            self.add(name, sentence, receive=hook)
+            return hook
+
+        return declare
 
     def form(self, name: str, sentence: str) -> Callable[[FormHook], FormHook]:
         """Declare what changes the fields received."""
@@ -291,6 +303,7 @@ class Deviations:
         self._chosen = tuple(chosen)
         self.hears = any(one.hear is not None for one in self._chosen)
         self.withholds_leave = any(one.withholds_leave for one in self._chosen)
+        self.receives = any(one.receive is not None for one in self._chosen)
 
     def limit(self, limits: Limits) -> Limits:
         """Return the size limit as the deployment has it."""
@@ -310,6 +323,11 @@ class Deviations:
         for one in self._chosen:
             if one.left is not None:
                 one.left(call)
+
+    def receive(self, body: bytes, call: Call) -> Reply | None:
+        """Return what is answered in the place of reading a form, if anything is."""
+        replies = (one.receive(body, call) for one in self._chosen if one.receive is not None)
+        return next((reply for reply in replies if reply is not None), None)
 
     def form(self, form: Form, call: Call) -> Form:
         """Return the form as the deployment reads it."""
