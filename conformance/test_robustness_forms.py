@@ -257,7 +257,7 @@ def test_two_files_are_treated_alike(answers: Answers, found: Found) -> None:
 
 def _which(answer: Answer, texts: dict[str, str]) -> str:
     """Return what became of two files whose ``texts`` are known."""
-    if _taken_or_refused(answer) != "transcribed":
+    if not _is_taken(answer):
         return "both are refused"
     rates = {which: word_error_rate(text, answer.text) for which, text in texts.items()}
     nearest = min(rates, key=rates.__getitem__)
@@ -288,7 +288,7 @@ def _two_models(first: str, second: str, repeat: int = 0) -> Probe:
 def test_two_values_are_treated_alike(answers: Answers, found: Found) -> None:
     """Of two models always the first is taken, or always the last, or they are refused."""
     names = ("known_first", "again", "known_last")
-    first, again, last = (_taken_or_refused(answers[name]) == "transcribed" for name in names)
+    first, again, last = (_is_taken(answers[name]) for name in names)
     if answers.unknown.status == 200:
         raise NotObserved("an unknown model is not refused")
     assert first == again, "the same form is once transcribed and once refused"
@@ -343,7 +343,7 @@ UNICODE = (
 )
 def test_a_prompt_may_be_any_text(answers: Answers) -> None:
     """A prompt of emoji, right-to-left text, combining marks and rare letters is accepted."""
-    if _taken_or_refused(answers.plain) != "transcribed":
+    if not _is_taken(answers.plain):
         raise NotObserved("a prompt in plain letters is refused as well")
     answers.answer.ok()
 
@@ -402,7 +402,7 @@ def test_invalid_text_is_answered(answers: Answers, found: Found) -> None:
 def test_tokens_in_a_prompt_stay_text(answers: Answers, case: Case) -> None:
     """A model's control token in a prompt changes neither language nor task, nor is it answered."""
     token = case.value[1]
-    if _taken_or_refused(answers.answer) != "transcribed":
+    if not _is_taken(answers.answer):
         raise NotObserved(f"a prompt with {token} is refused")
     usual, text = answers.twin.text, answers.answer.text
     assert token not in text, f"{token} of the prompt comes out in the text: {shown(text)}"
@@ -456,6 +456,11 @@ def test_hostile_file_names_do_no_harm(answers: Answers, case: Case, found: Foun
     told = [*(value for _, value in headers), answer.body.decode("utf-8", "replace")]
     path = next((text for text in told if f"/{CLIMBING}" in text.replace("\\/", "/")), None)
     assert path is None, f"the answer shows the file's name as a path: {shown(path)}"
+
+
+def _is_taken(answer: Answer) -> bool:
+    """Tell whether a request has a text; fails unless that or it is refused."""
+    return not _taken_or_refused(answer).startswith("refused")
 
 
 def _taken_or_refused(answer: Answer) -> str:

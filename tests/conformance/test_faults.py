@@ -45,6 +45,7 @@ KNOWN = {"streaming/promised-dialect", "limits/over-explained"}
 MODEL = "whisper-large-v3"
 KEY, KEY_VARIABLE = "soundcheck-farm-5d2c81f0a947", "SOUNDCHECK_FARM_KEY"
 TOGETHER = "+".join(name for name in BENIGN if name != "language-as-name")
+SEARCHES = [rule.id for rule in CATALOGUE.values() if rule.effort == "deep"]
 RED = {"MUST": "fail", "SHOULD": "warn", "MAY": "info"}
 
 Check = Callable[..., SimpleNamespace]
@@ -157,12 +158,25 @@ def test_a_right_deployment_passes(check: Check, profile: str, place: str) -> No
     known = KNOWN if profile == "privatemode" else set()
     left_out = {"not-selected"} if unseen else set()
     expected |= left_out
-    known = known | {rule.id for rule in CATALOGUE.values() if rule.effort == "deep"}
+    known = known | {*SEARCHES}
     odd = [r for r in run.results if r.verdict not in expected and r.id not in known]
     assert not odd, [(result.id, result.case, result.message) for result in odd]
     assert run.verdict == "conformant"
     decided = {r.id for r in run.results if r.verdict in ("pass", "info")}
     assert len(decided) >= {"openai": 70, "vllm": 64, "privatemode": 64}[profile]
+
+
+@pytest.mark.parametrize(("profile", "place"), [("openai", "none"), ("vllm", TOGETHER)])
+@pytest.mark.parametrize("identifier", SEARCHES)
+def test_a_right_deployment_withstands_every_search(
+    farms: Callable[[str], str], judged: Check, identifier: str, profile: str, place: str
+) -> None:
+    """No search accuses a right deployment, with every benign variation or without."""
+    base_url = f"{farms(_spoken(profile))}/{place}/v1"
+    [result] = judged(CATALOGUE[identifier], base_url, profile, MODEL)
+    assert (result.verdict, result.message) == ("pass", "")
+    assert "requests by seed" in result.found
+    assert len(result.exchanges) > 40
 
 
 @pytest.mark.parametrize("identifier", [*RIGHT, *SPOKEN])

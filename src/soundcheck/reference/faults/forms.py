@@ -230,24 +230,31 @@ _breaks(
 )
 
 
-def _named(name: str, sentence: str, header: Callable[[bytes], str]) -> None:
-    """Declare a fault that adds a header to answers about a file, made from the file's name."""
+def _named(name: str, sentence: str, path: Callable[[bytes], bytes]) -> None:
+    """Declare a fault that adds a header to answers about a file, made from the file's name.
+
+    The server does not send line ends in a value: what follows one is made the header that
+    another server would have sent.
+    """
 
     @FAULTS.reply(name, sentence, on=["json"])
     def _(reply: Reply, call: Call) -> Reply:
-        told = header(call.upload.filename.encode())
-        return replace(reply, headers=(*reply.headers, ("x-transcript-of", told)))
+        value, *lines = path(call.upload.filename.encode()[:200]).decode("latin-1").split("\r\n")
+        more = [line.partition(":")[::2] for line in lines if ":" in line]
+        printable = "".join(one if one.isprintable() else "?" for one in value)
+        headers = (("x-transcript-of", printable), *((key, text.strip()) for key, text in more))
+        return replace(reply, headers=(*reply.headers, *headers))
 
 
 _named(
     "filename-in-header",
     "The file's name is decoded and written into a header of the answer.",
-    lambda name: unquote_to_bytes(name).decode("latin-1"),
+    unquote_to_bytes,
 )
 _named(
     "filename-as-path",
     "The file's name is shown as the path that it would have.",
-    lambda name: f"/srv/uploads/{name[:200].decode('ascii', 'replace')}".replace("\ufffd", "?"),
+    lambda name: b"/srv/uploads/" + name.partition(b"\r")[0],
 )
 
 # -- what only a search comes upon ---------------------------------------------------------------
