@@ -13,6 +13,12 @@ from soundcheck.reference.deployment import start_reference
 NAMES = ("robustness/searched-values", "robustness/searched-filenames")
 
 
+@pytest.fixture(autouse=True)
+def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write no report of the runs: what is in them is read from their documents."""
+    monkeypatch.setattr("soundcheck.plugin.record.write_reports", lambda *_: None)
+
+
 def _checked(out: Path, *arguments: str) -> dict[str, Any]:
     """Return what a check of the searches found, by its own entry."""
     only = [word for name in NAMES for word in ("--only", name)]
@@ -35,7 +41,9 @@ def _told(run: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
 def test_a_search_is_judged_again_without_a_deployment(tmp_path: Path) -> None:
     """A replay makes the same requests of the record, and one that it lacks is untestable."""
     recorded, again = tmp_path / "recorded", tmp_path / "again"
-    with start_reference("openai", faults=("blank-value-500",)) as running:
+    with start_reference(
+        faults=("blank-value-500",), recognizer="lookup", latency="mean=0"
+    ) as running:
         first = _checked(recorded, running.base_url, "--model", "whisper-large-v3")
     assert _told(first)[NAMES[0]][0] == "fail"
     second = _checked(again, "--replay", str(recorded))
@@ -67,7 +75,7 @@ def test_an_interrupt_in_a_search_keeps_the_others(
         return usual(self, probe, **more)
 
     monkeypatch.setattr(send.Sender, "answer", answer)
-    with start_reference("openai") as running:
+    with start_reference(recognizer="lookup", latency="mean=0") as running:
         run = _checked(tmp_path, running.base_url, "--model", "whisper-large-v3")
     assert [verdict for verdict, *_ in _told(run).values()] == ["pass", "untestable"]
     assert any("interrupted in the search" in note for note in run["notes"])

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
 from urllib.parse import unquote_to_bytes
 
 from soundcheck.audio.clip import Word
@@ -100,12 +99,17 @@ _breaks(
 
 # -- what is there twice ------------------------------------------------------------------------
 
-_turn = count()
+
+def _turn(call: Call) -> int:
+    """Return how often the deployment was asked this before."""
+    turn: int = call.memory.get("turn", 0)
+    call.memory["turn"] = turn + 1
+    return turn
 
 
 @FAULTS.refuse("duplicate-file-erratic", "Of two files one is used, or both refused, by turns.")
 def _(call: Call) -> bool:
-    return bool(call.form and call.form.other_files) and next(_turn) % 2 == 1
+    return bool(call.form and call.form.other_files) and _turn(call) % 2 == 1
 
 
 @FAULTS.hear("duplicate-file-joined", "Two files are transcribed as one.")
@@ -125,7 +129,7 @@ _breaks("duplicate-file-500", "Two files give status 500.", _has_two_files)
 @FAULTS.form("duplicate-field-erratic", "Of two models each is used in its turn.")
 def _(form: Form, call: Call) -> Form:
     values = form.all("model")
-    return form if len(values) < 2 else form.with_field("model", values[next(_turn) % len(values)])
+    return form if len(values) < 2 else form.with_field("model", values[_turn(call) % len(values)])
 
 
 @FAULTS.form("duplicate-field-any", "Of two models the one that there is is used.")
@@ -145,13 +149,12 @@ _breaks(
 _HUGE = 4_000_000
 
 _breaks("huge-field-500", "A field of 4 MB gives status 500.", lambda body: len(body) > _HUGE)
-_sick = [False]
 
 
 @FAULTS.receive("huge-field-sickens", "After a field of 4 MB the next request gives status 500.")
 def _(body: bytes, call: Call) -> Reply | None:
-    was = _sick[0]
-    _sick[0] = len(body) > _HUGE
+    was = call.memory.get("sick", False)
+    call.memory["sick"] = len(body) > _HUGE
     return _CRASH if was else None
 
 
