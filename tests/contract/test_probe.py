@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from soundcheck.contract import Probe, Wire, get, transcription
 from soundcheck.http.multipart import Crafted, DataURL, Field, File, Frame
+from soundcheck.http.pace import Pace
 
 fields = st.dictionaries(
     st.sampled_from(["language", "prompt", "response_format"]), st.text(max_size=8)
@@ -100,3 +101,10 @@ def test_steps_before_a_request_are_requests_of_their_own() -> None:
     assert second.path == "/models/m"
     assert probe.requests == 3
     assert probe.clips == ("a.wav", "b.wav")
+
+
+def test_recorded_runs_know_their_requests() -> None:
+    """A request without the newer ways of sending keeps the digest that older runs stored."""
+    probe = transcription("hello.wav", language="en").on("whisper-large-v3")
+    assert probe.digest == "b69bcb931aebd83f"
+    assert replace(probe, pace=Pace(delay=1.0)).digest != probe.digest

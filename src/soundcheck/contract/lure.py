@@ -8,13 +8,13 @@ import contextlib
 import hashlib
 import socket
 import threading
-import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from soundcheck.audio import Clip, Library
 from soundcheck.audio.outward import OUTWARD
 from soundcheck.audio.recipe import Content
+from soundcheck.http import pace
 
 GRACE = 0.5
 """Seconds after an answer in which a visit still counts: some fetch when they have answered."""
@@ -55,7 +55,7 @@ class Lure:
 
     def visits(self) -> tuple[str, ...]:
         """Return who came since the last call, after ``GRACE`` seconds: first lines, by whom."""
-        time.sleep(GRACE)
+        pace.pause(GRACE)
         with self._lock:
             found, self._visits = tuple(self._visits), []
         return found
