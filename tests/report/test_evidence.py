@@ -235,3 +235,22 @@ def test_what_was_sent_before_on_the_connection_is_told(
     assert "--next" in shown.curl
     ended = evidence(tmp_path, document | {"response": None})
     assert ended.answer == "not sent: the answer before it ended the connection"
+
+
+def test_a_client_that_left_is_no_failure_of_the_deployment(
+    tmp_path: Path, make_exchange: MakeExchange
+) -> None:
+    """It is told what the client was doing, in the place of a missing answer."""
+    document = make_exchange("json") | {"left": "waiting", "response": None}
+    shown = evidence(tmp_path, document)
+    assert (shown.answer, shown.trouble) == ("left while waiting", "")
+    reading = evidence(tmp_path, make_exchange("json") | {"left": "reading"})
+    assert reading.answer == "left while reading, at 200 OK"
+
+
+def test_who_came_to_a_place_is_told(tmp_path: Path, make_exchange: MakeExchange) -> None:
+    """A visit to the place that a file names stands with the answer, on one line."""
+    document = make_exchange("json") | {"visits": ["GET /a HTTP/1.1\nby Lavf/61"]}
+    told = "the place that the file names was asked: GET /a HTTP/1.1"
+    assert told in evidence(tmp_path, document).answer
+    assert told not in evidence(tmp_path, document | {"visits": []}).answer

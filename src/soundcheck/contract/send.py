@@ -254,6 +254,9 @@ class Sender:
 
         exchange = self._with_patience(probe, once)
         request = replace(exchange.request, frame=probe.frame.described())
+        if probe.crowd:
+            how = request.sender or "an ordinary client"
+            request = replace(request, sender=f"{how}, at once with others: {probe.crowd}")
         if any(is_lure(self._library, clip) for clip in probe.clips):
             exchange = replace(exchange, visits=self._lure.visits())
         return self._kept(replace(exchange, request=request))

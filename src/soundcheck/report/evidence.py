@@ -115,6 +115,9 @@ def _evidence(exchange: Mapping[str, Any], digest: str, file: str, target: Targe
         status = f"{status}; {problem}"
         answer = f"{answer}; {one_line(problem, VALUE_SHOWN)}"
         trouble = one_line(problem, 80)
+    if visits := exchange.get("visits"):
+        visited = f"the place that the file names was asked: {one_line(visits[0], VALUE_SHOWN)}"
+        status, answer = f"{status}; {visited}", f"{answer}; {visited}"
     content, content_note, _ = _excerpt({"text": str(request.get("body") or "")})
     address = urlsplit(request["url"])
     path = address.path + (f"?{address.query}" if address.query else "")
