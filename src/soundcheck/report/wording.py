@@ -105,9 +105,10 @@ def sentence(run: Run, found: Iterable[Outcome]) -> str:
 
 
 def _waived(waived: Sequence[Outcome]) -> str:
-    return (
-        f" {plural(len(waived), 'required rule')} {fails(len(waived))}, waived." if waived else ""
-    )
+    if not waived:
+        return ""
+    verb = "fails and is" if len(waived) == 1 else "fail and are"
+    return f" {len(waived)} more {verb} waived."
 
 
 def waiver(one: Waived) -> str:
