@@ -476,6 +476,7 @@ def test_the_last_chunk_says_why_it_is_the_last(answers: Answers, case: Case) ->
     source="OAS stream: sent as it is generated; proxies that collect an answer first",
     killed_by=["stream-buffered", "stream-in-one-piece"],
     draft=["STT-STREAM-015"],
+    repeat=3,
 )
 @probes(lambda deployment: {"answer": _taken(MINUTE, deployment)})
 def test_the_text_comes_as_it_is_recognised(answers: Answers, found: Found) -> None:

@@ -4,7 +4,7 @@ PYTEST_DONT_REWRITE: every assertion brings its own sentence.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,6 +174,17 @@ class Answers(Mapping[str, Answer]):
             return self[name]
         except KeyError:
             raise AttributeError(f"no probe is called {name!r}") from None
+
+    def picked(self, name_of: Callable[[str], str | None]) -> "Answers":
+        """Return the answers for whose names ``name_of`` gives another one, by that."""
+        named = ((name_of(name), answer) for name, answer in self._answers.items())
+        return Answers({name: answer for name, answer in named if name is not None})
+
+    @property
+    def digests(self) -> Iterator[str]:
+        """Return what identifies the exchanges of those that can be read."""
+        known = (one for one in self._answers.values() if isinstance(one, Answer))
+        return (answer.exchange.digest for answer in known)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names in the order of the probes."""

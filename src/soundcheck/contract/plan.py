@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from soundcheck.contract.attempts import times
 from soundcheck.contract.contracts import ENCRYPTION
 from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.probe import TAP, TLS, Lane, Probe
@@ -131,6 +132,8 @@ def plan_entry(
         reason = f"no served model for which the profile claims {wanted}"
         return replace(entry, verdict=Verdict.NOT_APPLICABLE, reason=reason)
     probes = requirement.probes(case, replace(deployment, model=model))
+    if requirement.repeat > 1 and selection.effort != "quick":
+        probes = times(probes, requirement.repeat)
     return replace(entry, model=model, probes={name: p.on(model) for name, p in probes.items()})
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from soundcheck import suites
+from soundcheck.contract.attempts import repeated
 from soundcheck.contract.contracts import BUILT_IN, CONTRACTS
 from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.probe import Probe
@@ -53,8 +54,10 @@ class Requirement:
     """One sentence that a deployment must, should or may keep, and how it is judged.
 
     ``aggregate`` ones read, beside their own probes, every planned request that has a mistake in
-    it; ``search`` gives the budget of a judge that chooses its next request by the last answer;
-    ``package`` names an optional Python package without which it cannot be judged.
+    it; ``repeat`` is how often a noisy one is judged, from effort full on
+    (``contract/attempts.py``); ``search`` gives the budget of a judge that chooses its next request
+    by the last answer; ``package`` names an optional Python package without which it cannot be
+    judged.
     """
 
     id: str
@@ -69,6 +72,7 @@ class Requirement:
     test: str
     cases: tuple[Case, ...] = ()
     aggregate: bool = False
+    repeat: int = 1
     search: Callable[[Deployment], Budget] | None = None
     package: str = ""
     _probes: ProbeSource = field(default=dict, repr=False)
@@ -97,6 +101,7 @@ def requirement(
     draft: Iterable[str] = (),
     aggregate: bool = False,
     package: str = "",
+    repeat: int = 1,
 ) -> Callable[[Judge], Judge]:
     """Make a test the judge of the requirement ``identifier`` (``area/words-of-the-rule``).
 
@@ -104,8 +109,8 @@ def requirement(
     fail it, which every bundled one has; ``profiles`` are the built-in contracts it belongs to (by
     default those of the API; those of a user's own belong to every contract); ``needs`` the
     capabilities without which it is not applicable; ``draft`` its numbers in the first catalogue;
-    ``aggregate`` and ``package`` as in :class:`Requirement`. Raises ``ValueError`` for an
-    identifier of another form or a test without a docstring.
+    ``aggregate``, ``repeat`` and ``package`` as in :class:`Requirement`. Raises ``ValueError``
+    for an identifier of another form or a test without a docstring.
     """
 
     def decorate(judge: Judge) -> Judge:
@@ -130,11 +135,16 @@ def requirement(
             test=f"{source_file.parent.name}/{source_file.name}::{judge.__name__}",
             cases=getattr(judge, "__cases__", ()),
             aggregate=aggregate,
+            repeat=repeat,
             search=getattr(judge, "__search__", None),
             package=package,
             _probes=getattr(judge, "__probes__", dict),
         )
-        return judge
+        if repeat == 1:
+            return judge
+        judging = repeated(judge, repeat)
+        judging.__requirement__ = judge.__requirement__  # type: ignore[attr-defined]
+        return judging  # type: ignore[return-value]
 
     return decorate
 

@@ -299,7 +299,8 @@ class Sender:
                 attempts=exchange.attempts + 1,
                 retried=(*exchange.retried, *filter(None, [answered])),
             )
-        self._traffic.answered(exchange.response.status if exchange.response else None)
+        if not probe.crowd:  # many at once may well be too many
+            self._traffic.answered(exchange.response.status if exchange.response else None)
         return exchange
 
     def _kept(self, exchange: Exchange) -> Exchange:

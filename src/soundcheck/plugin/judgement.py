@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from soundcheck.contract.attempts import Attempted
 from soundcheck.contract.contracts import ENCRYPTION
 from soundcheck.contract.plan import Entry
 from soundcheck.contract.verdict import NotObserved, Untestable, Verdict
 from soundcheck.http.exchange import Exchange
-from soundcheck.report.run import Deviation, Result
+from soundcheck.report.run import Deviation, Repeat, Result
 
 _BY_LEVEL = {"MUST": Verdict.FAIL, "SHOULD": Verdict.WARN, "MAY": Verdict.INFO}
 
@@ -20,6 +21,8 @@ def judge(entry: Entry, raised: pytest.ExceptionInfo[BaseException] | None) -> t
     if raised is None:
         return Verdict.PASS, ""
     error = raised.value
+    if isinstance(error, Attempted):
+        return error.decided(entry.level)
     if isinstance(error, NotObserved):
         return Verdict.NOT_APPLICABLE, f"not observed: {error}"
     if isinstance(error, Untestable):
@@ -41,13 +44,23 @@ def result_of(
     duration_s: float,
     attempts: int,
     primary: str,
+    attempted: Attempted | None = None,
 ) -> Result:
     """Return the result of one requirement (and case); what no file can hold is escaped.
 
     ``found`` are the judge's findings, ``asked`` the digests of what its search sent, ``primary``
-    is the model under test.
+    is the model under test; ``attempted`` are the attempts of one that was judged several times.
     """
     rule, accepted = entry.requirement, entry.deviation
+    said = [*found, *([attempted.found(entry.level)] if attempted else [])]
+    repeats = tuple(
+        Repeat(
+            verdict=attempt.verdict(entry.level).value,
+            message=_printable(attempt.told),
+            exchanges=attempt.exchanges,
+        )
+        for attempt in (attempted.attempts if attempted else ())
+    )
     digests = [probe.digest for probe in (entry.probes or {}).values()]
     return Result(
         id=rule.id,
@@ -58,7 +71,8 @@ def result_of(
         source=rule.source,
         case=entry.case.id if entry.case else None,
         message=_printable(message),
-        found=_printable("; ".join(found)),
+        found=_printable("; ".join(said)),
+        repeats=repeats,
         test=rule.test,
         exchanges=tuple(dict.fromkeys([*digests, *asked])),
         attempts=attempts,

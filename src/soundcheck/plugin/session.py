@@ -13,6 +13,7 @@ import pytest
 from soundcheck.audio import Library
 from soundcheck.audio.recordings import load_recordings
 from soundcheck.contract.answer import Answer, Answers
+from soundcheck.contract.attempts import Attempted
 from soundcheck.contract.canary import CANARY_CLIP
 from soundcheck.contract.contracts import ENCRYPTION
 from soundcheck.contract.credentials import MADE_UP
@@ -482,6 +483,8 @@ class Session:
         elif verdict is Verdict.WAIVED or self._gatekeeper.is_known(result):
             report.outcome, report.longrepr = "skipped", None
             report.wasxfail = xfail_reason(result)
+        elif verdict is Verdict.PASS and report.failed:  # several attempts, counted together
+            report.outcome, report.longrepr = "passed", None
         elif verdict in (Verdict.NOT_APPLICABLE, Verdict.UNTESTABLE) and report.failed:
             path, line, _ = item.location
             report.outcome, report.longrepr = "skipped", (path, line or 0, f"{verdict}: {message}")
@@ -491,6 +494,7 @@ class Session:
         """Return the result of ``item``: by what its judge did, or by the plan alone."""
         entry = item.stash[ENTRY]
         verdict, message = judge(entry, call.excinfo if call else None)
+        raised = call.excinfo.value if call and call.excinfo else None
         found, asked = (item.stash.get(key, []) for key in (FOUND, ASKED))
         result = result_of(
             entry,
@@ -501,6 +505,7 @@ class Session:
             duration_s=call.duration if call else 0.0,
             attempts=item.stash.get(ATTEMPTS, 1),
             primary=self.deployment.model,
+            attempted=raised if isinstance(raised, Attempted) else None,
         )
         return self._gatekeeper.settle(result)
 

@@ -164,13 +164,23 @@ class Sitting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """One attempt at a requirement that is judged several times, and what it alone had decided."""
+
+    verdict: Verdict
+    message: str
+    exchanges: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """The judgement of one requirement (``case`` is ``None``) or of one of its cases.
 
     ``found`` is what the judge states about the deployment, also when the rule is kept: a sentence
     such as "the limit is 26,214,400 bytes", or nothing. ``model`` is the one that was asked, where
     that is not the model under test; ``deviation`` is set where the rule need not be kept,
-    ``waiver`` where a violation is lived with.
+    ``waiver`` where a violation is lived with. ``repeats`` are the attempts, where there were
+    several.
     """
 
     id: str
@@ -192,6 +202,7 @@ class Result:
     model: str = ""
     deviation: Deviation | None = None
     waiver: Waived | None = None
+    repeats: tuple[Repeat, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as ``run.json`` holds it: without what only few results have."""
@@ -203,6 +214,7 @@ class Result:
         yield "model", self.model
         yield "deviation", self.deviation and asdict(self.deviation)
         yield "waiver", self.waiver and asdict(self.waiver)
+        yield "repeats", [asdict(attempt) for attempt in self.repeats]
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Result":
@@ -213,11 +225,15 @@ class Result:
             "draft": tuple(document["draft"]),
             "deviation": deviation and Deviation(**deviation),
             "waiver": waiver and Waived(**waiver),
+            "repeats": tuple(
+                Repeat(**one | {"exchanges": tuple(one["exchanges"])})
+                for one in document.get("repeats", ())
+            ),
         }
         return cls(**{**document, **rebuilt})
 
 
-_RARE = ("model", "deviation", "waiver")
+_RARE = ("model", "deviation", "waiver", "repeats")
 _MEMBERS = tuple(member.name for member in fields(Result) if member.name not in _RARE)
 
 
