@@ -561,7 +561,7 @@ def test_the_clients_request_is_transcribed(answers: Answers, case: Case) -> Non
     killed_by=["stream-by-accept"],
 )
 @probes(
-    answer=transcription("speech-10s.wav", wire=Wire.OFFICIAL, language="en", stream="true"),
+    answer=transcription("hello.wav", wire=Wire.OFFICIAL, language="en", stream="true"),
 )
 def test_the_clients_stream_is_streamed(answers: Answers) -> None:
     """A stream that the client itself asks for is answered by one, whatever its Accept says."""
