@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import httpx
+from delay import delayed
 from exchange_server import instant_server
 from figures import Figure
 from load_cases import load_cases
@@ -35,8 +36,11 @@ from soundcheck.contract.send import Sender
 from soundcheck.http.client import Client
 from soundcheck.http.multipart import Content, File, encode
 from soundcheck.http.store import Store
+from soundcheck.reference.deployment import start_reference
 
 MIB = 2**20
+LATENCY = 1.0
+"""Seconds by which a deployment far away answers later."""
 
 
 def calibrate() -> float:
@@ -153,6 +157,19 @@ def checks() -> Iterator[Figure]:
         yield from check_run(Path(cache), "cold", 60)
 
 
+def quick() -> Iterator[Figure]:
+    """Yield what the quick check takes of a deployment by its URL: near, far away, and replayed."""
+    Library().build()
+    with start_reference() as near, tempfile.TemporaryDirectory() as folder:
+        known = ("--model", "whisper-large-v3")
+        yield from check_run(None, "by its URL, warm", 45, near.base_url, *known)
+        with delayed(near.base_url, LATENCY) as far:
+            options = (far, *known, "--jobs", "8", "--out", f"{folder}/far")
+            yield from check_run(None, f"{LATENCY:g} s away, 8 jobs", 120, *options)
+        again = ("--replay", f"{folder}/far", "--out", f"{folder}/again")
+        yield from check_run(None, "replayed", 5, *again)
+
+
 PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "exchange": lambda: [exchange_overhead()],
     "start": lambda: [first_line()],
@@ -166,6 +183,7 @@ PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "load-cases": load_cases,
     "fixtures": lambda: [*boundary_files(), fixtures_cold()],
     "checks": checks,
+    "quick": quick,
 }
 """What can be measured alone: ``nox -s bench -- load-uploads load-streams``."""
 
