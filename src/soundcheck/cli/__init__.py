@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 
 from soundcheck import __version__
-from soundcheck.cli import bench, check, compare, fixtures, init, report, requirements, serve, tap
+from soundcheck.cli import (
+    bench,
+    check,
+    compare,
+    doctor,
+    fixtures,
+    init,
+    report,
+    requirements,
+    serve,
+    tap,
+)
 from soundcheck.errors import ExitCode, SoundcheckError
 
 app = typer.Typer(
@@ -25,6 +36,7 @@ app = typer.Typer(
 )
 app.command(name="check")(check.check)
 app.command(name="init")(init.init)
+app.command(name="doctor")(doctor.doctor)
 app.command(name="serve")(serve.serve)
 app.command(name="tap")(tap.tap)
 app.command(name="bench")(bench.bench)
