@@ -95,9 +95,14 @@ def test_fields_become_arguments() -> None:
 
 @pytest.mark.parametrize("wire", [Wire.OFFICIAL, Wire.OFFICIAL_ASYNC])
 def test_a_request_of_the_client_is_recorded_as_it_wrote_it(
-    raw_server: Callable[..., object], tmp_path: Path, wire: Wire
+    raw_server: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: Wire
 ) -> None:
-    """Head and form are the client's; the key is the target's, and no record has it."""
+    """Head and form are the client's; the key is the target's, and no record has it.
+
+    What the user's environment holds for another API goes nowhere.
+    """
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-another-api")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway-Key: key-of-another-api")
     seen: list[bytes] = []
 
     def reply(connection: socket.socket, head: bytes) -> None:
@@ -114,6 +119,7 @@ def test_a_request_of_the_client_is_recorded_as_it_wrote_it(
     assert exchange.error is None
     assert f"Bearer {KEY}".encode() in seen[0]
     assert b"OpenAI/Python" in seen[0]
+    assert b"another-api" not in seen[0]
     assert exchange.request.sender.startswith("openai ")
     assert [part["name"] for part in exchange.request.parts] == [
         "model",

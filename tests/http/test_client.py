@@ -10,6 +10,7 @@ import pytest
 
 from soundcheck.http.client import Client
 from soundcheck.http.limits import KEPT_OF_ENDLESS, MAX_BODY
+from soundcheck.http.multipart import Content, Field, encode
 
 
 def test_a_whole_answer_is_recorded(raw_server) -> None:
@@ -47,6 +48,19 @@ def test_the_request_goes_out_as_given(raw_server) -> None:
     assert b"Content-Type: text/x" in head
     assert b"Accept-Encoding: identity" in head
     assert body == b"\x00\xff"
+
+
+def test_a_form_of_untold_length_is_chunked(raw_server) -> None:
+    """Where only an ordinary client arrives, it can send a form in chunks as well."""
+    form = encode([(Field("model", "m"), Content(b"m"))], 'multipart/form-data; boundary="a b"')
+    server = raw_server(b"HTTP/1.1 204 No Content\r\n\r\n")
+    with Client(server.base_url) as client:
+        exchange = client.send("POST", "/x", body=form, chunked=True)
+    head = server.requests[0].partition(b"\r\n\r\n")[0].lower()
+    assert b"transfer-encoding: chunked" in head
+    assert b"content-length" not in head
+    assert exchange.request.body_bytes == form.length
+    assert b'--a b\r\nContent-Disposition: form-data; name="model"' in form.read()
 
 
 def test_nobody_there_is_a_refused_connection() -> None:

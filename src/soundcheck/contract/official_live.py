@@ -18,8 +18,12 @@ from soundcheck.http.client import Client
 from soundcheck.http.exchange import Exchange
 from soundcheck.http.multipart import Body, Content, Field, File, declared_boundary
 
-_OURS = frozenset({"accept-encoding", "authorization", "connection", "content-length", "host"})
-"""Headers of the client's that are not sent: the key is the target's, and so is the connection."""
+_WRITTEN = ("accept", "content-type", "user-agent", "x-stainless-")
+"""How the headers begin that the client writes by itself, and that are sent.
+
+The key and the connection are the target's, and whatever else the user's environment adds for
+another API (an organization, headers of a gateway) is for nobody here.
+"""
 
 
 def ask(sender: Client, probe: Probe, clip: Clip, timeout: float) -> Exchange:
@@ -64,7 +68,7 @@ def _carried(sender: Client, request: Any, probe: Probe, clip: Clip, timeout: fl
         headers=tuple(
             (name, value)
             for name, value in request.headers.multi_items()
-            if name.lower() not in _OURS
+            if name.lower().startswith(_WRITTEN) and name.lower() != "accept-encoding"
         ),
         body=Body(content_type, len(data), (Content(data),)),
         parts=tuple(_parts(data, content_type, clip)),

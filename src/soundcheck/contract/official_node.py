@@ -6,6 +6,7 @@ working folder (or by ``NODE_PATH``).
 """
 
 import json
+import os
 import shutil
 import socketserver
 import subprocess
@@ -98,6 +99,8 @@ def _run(asked: str) -> dict[str, Any]:
             encoding="utf-8",
             timeout=PATIENCE,
             check=True,
+            # What a user sets for another API is not to change what is read here.
+            env={name: value for name, value in os.environ.items() if "OPENAI" not in name},
         )
         told: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
