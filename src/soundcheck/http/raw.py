@@ -165,7 +165,8 @@ class RawSender:
             error = TransportError("refused", str(failed))
         except h11.RemoteProtocolError as failed:
             received = any(talk.connected and not talk.ended and talk.received for talk in talks)
-            error = TransportError("protocol" if received else "reset", str(failed))
+            closed = TransportError("reset", "the connection was closed without an answer")
+            error = TransportError("protocol", str(failed)) if received else closed
         except OSError as failed:
             kind = "reset" if talks[0].connected else "refused"
             error = TransportError(kind, str(failed))  # type: ignore[arg-type]  # two of its words
