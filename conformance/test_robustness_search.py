@@ -23,7 +23,7 @@ MOST = 240
 MOST_FILES = 400
 """Requests of the search among files, of six formats."""
 
-LONGEST = 3.0
+LONGEST = 4.0
 """Seconds of audio in one request at most: the file of some is sent twice."""
 
 LARGEST = 200_000

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import configuration
 from hypothesis import strategies as st
 
+from soundcheck.audio.library import cache_folder
 from soundcheck.contract import Answer, Probe, Untestable, transcription
 from soundcheck.contract.counterexample import MOST_UNANSWERED, Search, search_for_failure
 from soundcheck.http.exchange import (
@@ -155,3 +157,17 @@ def test_equal_answers_lead_to_equal_requests(
     monkeypatch.syspath_prepend(tmp_path)
     importlib.import_module("soundcheck_words")
     assert asked() == first
+
+
+def test_nothing_is_written_where_one_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis keeps its tables in the cache, and goes on as before when a search is over."""
+    places: list[Path] = []
+
+    def answers(_: str) -> tuple[int, bytes]:
+        places.append(configuration.storage_directory("unicode_data").path)
+        return GOOD
+
+    monkeypatch.setattr(configuration, "__hypothesis_home_directory", None)
+    Search(Deployment(answers), 10).run(prompts)
+    assert {place.parent for place in places} == {cache_folder() / "hypothesis"}
+    assert vars(configuration)["__hypothesis_home_directory"] is None

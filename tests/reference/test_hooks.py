@@ -53,6 +53,21 @@ def refused(url: str, size: int) -> httpx.Response:
     return response
 
 
+def test_receive(registry: Registry, serving: Serving, knowing: Knowing) -> None:
+    """A receive hook sees the bytes of the whole form, and may answer before it is read."""
+    seen: list[bytes] = []
+
+    @registry.receive("example", "Forms of 1000 bytes and more give status 418.")
+    def _(body: bytes, call: Call) -> Reply | None:
+        seen.append(body)
+        return Reply(418, b"", "text/plain") if len(body) > 1000 else None
+
+    url = serving(knowing("Hello"), "openai", "example")
+    assert post(url, 1000).status_code == 418
+    assert post(url, 10).json()["text"] == "Hello"
+    assert [body.startswith(b"--") and body.endswith(b"--\r\n") for body in seen] == [True, True]
+
+
 def test_events(registry: Registry, serving: Serving, knowing: Knowing) -> None:
     """An events hook sees JSON values and the end marker, and can leave out, change and add."""
     seen: list[Event] = []

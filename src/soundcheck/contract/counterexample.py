@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
+from soundcheck.audio.library import cache_folder
 from soundcheck.contract.answer import Answer
 from soundcheck.contract.probe import Probe
 from soundcheck.contract.schema import enveloped
@@ -168,10 +169,25 @@ def _first_about(exchanges: list[str], reasons: Iterable[str]) -> str:
 
 @contextmanager
 def _nothing_but_the_seed() -> Iterator[None]:
-    """Keep Hypothesis from trying numbers and words out of the source of whatever is loaded.
+    """Keep Hypothesis from what would make searches differ, and from the folder one works in.
 
-    It does so since 6.131, and what is sent would differ with the programs that a run is part of.
+    Since 6.131 it tries numbers and words out of the source of whatever is loaded: what is sent
+    would differ with the program that a run is part of. And it keeps its tables of characters in a
+    folder ``.hypothesis``, where it was started.
     """
+    from hypothesis import configuration
+
+    home = vars(configuration).get("__hypothesis_home_directory")
+    configuration.set_hypothesis_home_dir(home or cache_folder() / "hypothesis")
+    try:
+        with _without_words_of_modules():
+            yield
+    finally:
+        configuration.set_hypothesis_home_dir(home)
+
+
+@contextmanager
+def _without_words_of_modules() -> Iterator[None]:
     from hypothesis.internal.conjecture import providers
 
     nothing = getattr(providers, "Constants", None)

@@ -98,7 +98,7 @@ def curl_arguments(
     if request.get("frame"):
         told = ", ".join(f"{name} {value!r}" for name, value in request["frame"].items())
         remarks.insert(0, f"curl cannot send this form as it was put together ({one_line(told)})")
-    clips = {part["clip"] for part in parts if "clip" in part}
+    clips = {part["clip"] for part in parts if "clip" in part and "head" not in part}
     if clips:
         hint = CANARY_HINT if clips == {_CANARY_CLIP} else CLIPS_HINT
         if all(clip.startswith(_OWN) for clip in clips):
