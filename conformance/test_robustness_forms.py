@@ -40,8 +40,11 @@ NEVER_5XX = "RFC 9110, section 15.6: 5xx is for errors of the server"
 
 GOOD = transcription("hello.wav", language="en")
 SENTENCE = transcription("sentence.wav", language="en")
-GERMAN = transcription("german.wav", language="de")
-OTHER = transcription("speech-2s.wav", language="en")
+GERMAN = transcription("german.wav", language="de", response_format="json")
+OTHER = transcription("other-sentence.wav", language="en")
+PROMPTED = transcription(
+    "sentence.wav", language="en", prompt="A collection of everyday sentences, read aloud."
+)
 UNKNOWN_MODEL = transcription("hello.wav", model="soundcheck-no-such-model", language="en")
 
 MODEL, LANGUAGE, FILE = GOOD.parts
@@ -68,6 +71,7 @@ def _crafted(filename: bytes) -> Crafted:
     "robustness/wrong-label",
     SHOULD,
     source="vLLM 0.33 looks at the content; openai-python#333; RFC 7578, section 4.4",
+    effort="full",
     killed_by=["label-mp3-500", "label-text-dropped"],
     draft=["STT-ROBUST-005"],
 )
@@ -91,6 +95,7 @@ def test_a_wrong_label_is_answered(answers: Answers, case: Case, found: Found) -
     "robustness/no-extension",
     SHOULD,
     source="guidellm#983: clients send names without an extension; OpenAI lists its formats",
+    effort="full",
     killed_by=["no-extension-500", "by-extension-only"],
     draft=["STT-ROBUST-006"],
 )
@@ -225,7 +230,7 @@ def test_a_form_of_very_many_parts_is_answered(answers: Answers, found: Found) -
 
 TWO_FILES = replace(
     GOOD,
-    parts=(*GOOD.parts, File("file", "speech-2s.wav", "speech-2s.wav", "audio/wav")),
+    parts=(*GOOD.parts, File("file", "other-sentence.wav", "other-sentence.wav", "audio/wav")),
     lane=Lane.HOSTILE,
     patience=PATIENCE,
     mistake="two files",
@@ -244,15 +249,15 @@ TWO_FILES = replace(
     lambda: {
         "first": GOOD,
         "last": OTHER,
-        **{f"answer_{number}": replace(TWO_FILES, repeat=number) for number in range(3)},
+        **{f"answer_{number}": replace(TWO_FILES, repeat=number) for number in range(2)},
     }
 )
 def test_two_files_are_treated_alike(answers: Answers, found: Found) -> None:
     """Of two files always the first is transcribed, or always the last, or they are refused."""
     texts = {"the first": answers.first.text, "the last": answers.last.text}
-    outcomes = [_which(answers[f"answer_{number}"], texts) for number in range(3)]
+    outcomes = [_which(answers[f"answer_{number}"], texts) for number in range(2)]
     found(f"of two files {outcomes[0]}")
-    assert len(set(outcomes)) == 1, f"three equal forms were treated otherwise: {outcomes}"
+    assert len(set(outcomes)) == 1, f"two equal forms are treated otherwise: {outcomes}"
 
 
 def _which(answer: Answer, texts: dict[str, str]) -> str:
@@ -265,33 +270,30 @@ def _which(answer: Answer, texts: dict[str, str]) -> str:
     return f"{nearest} is used"
 
 
-def _two_models(first: str, second: str, repeat: int = 0) -> Probe:
-    models = (Field("model", first), Field("model", second))
-    return replace(_odd("two models", *models, LANGUAGE, FILE), repeat=repeat)
+def _two_models(first: str, second: str) -> Probe:
+    return _odd("two models", Field("model", first), Field("model", second), LANGUAGE, FILE)
 
 
 @requirement(
     "robustness/duplicate-fields",
     SHOULD,
     source=f"{NEVER_5XX}; frameworks differ in which value they keep",
-    killed_by=["duplicate-field-500", "duplicate-field-erratic", "duplicate-field-any"],
+    effort="full",
+    killed_by=["duplicate-field-500", "duplicate-field-any"],
     draft=["STT-ROBUST-013"],
 )
 @probes(
     lambda: {
         "unknown": UNKNOWN_MODEL,
         "known_first": _two_models("{model}", "soundcheck-no-such-model"),
-        "again": _two_models("{model}", "soundcheck-no-such-model", repeat=1),
         "known_last": _two_models("soundcheck-no-such-model", "{model}"),
     }
 )
 def test_two_values_are_treated_alike(answers: Answers, found: Found) -> None:
     """Of two models always the first is taken, or always the last, or they are refused."""
-    names = ("known_first", "again", "known_last")
-    first, again, last = (_is_taken(answers[name]) for name in names)
+    first, last = map(_is_taken, (answers.known_first, answers.known_last))
     if answers.unknown.status == 200:
         raise NotObserved("an unknown model is not refused")
-    assert first == again, "the same form is once transcribed and once refused"
     assert not (first and last), "an unknown model is passed over wherever it stands"
     choice = "the first is taken" if first else "the last is taken" if last else "they are refused"
     found(f"of two models {choice}")
@@ -339,7 +341,7 @@ UNICODE = (
 )
 @probes(
     answer=transcription("hello.wav", language="en", prompt=UNICODE),
-    plain=transcription("hello.wav", language="en", prompt="A greeting."),
+    plain=PROMPTED,
 )
 def test_a_prompt_may_be_any_text(answers: Answers) -> None:
     """A prompt of emoji, right-to-left text, combining marks and rare letters is accepted."""
@@ -357,8 +359,9 @@ def test_a_prompt_may_be_any_text(answers: Answers) -> None:
 )
 @cases(
     Case("nul", value=("NUL in the prompt", "before\0after")),
-    Case("line-ends", value=("line ends in the prompt", "first\r\n\r\nsecond\nthird\r")),
-    Case("escape", value=("ESC in the prompt", "\x1b[31mred\x1b[0m\x07")),
+    Case(
+        "escape", value=("ESC and line ends in the prompt", "\x1b[31mred\x1b[0m\r\n\r\nblack\n\r")
+    ),
 )
 @probes(
     lambda case: {
@@ -424,31 +427,51 @@ def _named(identifier: str, told: str, filename: bytes) -> Case:
     return Case(identifier, value=_odd(told, MODEL, LANGUAGE, _crafted(filename)))
 
 
+_UNTRUSTED = (
+    f"{NEVER_5XX}; RFC 7578, section 4.2: a file's name is not to be trusted; OWASP, unrestricted "
+    "file upload and response splitting"
+)
+
+
 @requirement(
     "robustness/hostile-filenames",
     MUST,
-    source=f"{NEVER_5XX}; RFC 7578, section 4.2: a file's name is not to be trusted; OWASP, "
-    "unrestricted file upload and response splitting",
-    killed_by=[
-        "filename-nul-500",
-        "filename-long-dropped",
-        "filename-in-header",
-        "filename-as-path",
-    ],
+    source=_UNTRUSTED,
+    killed_by=["filename-nul-500", "filename-in-header", "filename-as-path"],
     draft=["STT-ROBUST-020"],
 )
 @cases(
     _named("line-ends", "line ends in a file's name", f"a%0D%0A{INJECTED}: 1%0D%0A.wav".encode()),
-    _named("quotes", "quotes in a file's name", b'a\\"; name=\\"model\\"; x=%22;.wav'),
     _named("climbing", "a file's name that climbs folders", CLIMBING.encode()),
     _named("nul", "NUL in a file's name", b"hello\0.wav"),
-    _named("long", "a file's name of 5000 bytes", b"x" * (LONG_NAME - 4) + b".wav"),
 )
 @probes(lambda case: {"answer": case.value, "twin": GOOD})
 def test_hostile_file_names_do_no_harm(answers: Answers, case: Case, found: Found) -> None:
     """A hostile file name is taken or refused: it adds no header and is shown as no path."""
     answers.twin.ok()
-    answer = answers.answer
+    _is_harmless(answers.answer, found)
+
+
+@requirement(
+    "robustness/odd-filenames",
+    MUST,
+    source=_UNTRUSTED,
+    effort="full",
+    killed_by=["filename-long-dropped"],
+    draft=["STT-ROBUST-020"],
+)
+@cases(
+    _named("quotes", "quotes in a file's name", b'a\\"; name=\\"model\\"; x=%22;.wav'),
+    _named("long", "a file's name of 5000 bytes", b"x" * (LONG_NAME - 4) + b".wav"),
+)
+@probes(lambda case: {"answer": case.value, "twin": GOOD})
+def test_odd_file_names_do_no_harm(answers: Answers, case: Case, found: Found) -> None:
+    """A very long file name and one with quotes are taken or refused, and do no harm either."""
+    answers.twin.ok()
+    _is_harmless(answers.answer, found)
+
+
+def _is_harmless(answer: Answer, found: Found) -> None:
     found(_taken_or_refused(answer))
     headers = answer.response.headers
     added = [name for name, _ in headers if name.lower() == INJECTED]

@@ -126,12 +126,6 @@ def _has_two_files(body: bytes) -> bool:
 _breaks("duplicate-file-500", "Two files give status 500.", _has_two_files)
 
 
-@FAULTS.form("duplicate-field-erratic", "Of two models each is used in its turn.")
-def _(form: Form, call: Call) -> Form:
-    values = form.all("model")
-    return form if len(values) < 2 else form.with_field("model", values[_turn(call) % len(values)])
-
-
 @FAULTS.form("duplicate-field-any", "Of two models the one that there is is used.")
 def _(form: Form, call: Call) -> Form:
     known = [value for value in form.all("model") if value in call.served]
