@@ -198,9 +198,7 @@ def test_a_streamed_wav_is_transcribed(answers: Answers, case: Case) -> None:
 
 
 NO_AUDIO = (
-    _case("pdf", "not-audio-pdf.wav", "a PDF document as WAV"),
     _case("zip", "not-audio-zip.wav", "a ZIP archive as WAV"),
-    _case("program", "not-audio-elf.wav", "a program as WAV"),
     Case(
         "silent-film",
         "video-only.mp4",
@@ -208,7 +206,8 @@ NO_AUDIO = (
     ),
 )
 MORE_NO_AUDIO = (
-    _case("png", "not-audio-png.wav", "a PNG image as WAV"),
+    _case("pdf", "not-audio-pdf.wav", "a PDF document as WAV"),
+    _case("program", "not-audio-elf.wav", "a program as WAV"),
     _case("html", "not-audio-html.wav", "a web page as WAV"),
     _case("script", "not-audio-script.wav", "a shell script as WAV"),
     _case("json", "not-audio-json.wav", "JSON as WAV"),
@@ -246,18 +245,19 @@ def test_more_other_files_are_refused(answers: Answers, case: Case) -> None:
     answers.answer.refused()
 
 
-WILD_HEADERS = (
-    _case("rate-384-khz", "lying-rate.wav"),
-    _case("rate-zero", "lying-rate-zero.wav"),
-    _case("channels-255", "lying-channels.wav"),
-)
 WILDER_HEADERS = (
+    _case("rate-zero", "lying-rate-zero.wav"),
     _case("rate-1-hz", "lying-rate-one.wav"),
     _case("rate-2-ghz", "lying-rate-max.wav"),
     _case("channels-zero", "lying-channels-zero.wav"),
     _case("bits-zero", "lying-bits-zero.wav"),
     _case("unknown-codec", "lying-codec.wav"),
 )
+
+
+def _after(number: int) -> Probe:
+    """Return a plain request that no other rule asks for: the lane is serial."""
+    return replace(GOOD, lane=Lane.HOSTILE, repeat=number)
 
 
 @requirement(
@@ -267,11 +267,11 @@ WILDER_HEADERS = (
     killed_by=["wild-rate-500", "wild-channels-dies"],
     draft=["STT-ROBUST-010"],
 )
-@cases(*WILD_HEADERS)
-@probes(lambda case: {"answer": case.value, "after": replace(GOOD, lane=Lane.HOSTILE, repeat=10)})
-def test_a_wild_header_does_no_harm(answers: Answers, case: Case) -> None:
-    """A header that claims 384 kHz, 0 Hz or 255 channels gets 200 or a 4xx, and service goes on."""
-    _is_taken(answers.answer)
+@probes(rate=_hostile("lying-rate.wav"), channels=_hostile("lying-channels.wav"), after=_after(110))
+def test_a_wild_header_does_no_harm(answers: Answers) -> None:
+    """A header that claims 384 kHz or 255 channels gets 200 or a 4xx, and service goes on."""
+    _is_taken(answers.rate)
+    _is_taken(answers.channels)
     answers.after.ok()
 
 
@@ -284,9 +284,14 @@ def test_a_wild_header_does_no_harm(answers: Answers, case: Case) -> None:
     draft=["STT-ROBUST-010"],
 )
 @cases(*WILDER_HEADERS)
-@probes(lambda case: {"answer": case.value, "after": replace(GOOD, lane=Lane.HOSTILE, repeat=11)})
+@probes(
+    lambda case: {
+        "answer": case.value,
+        "after": _after(111 + [one.id for one in WILDER_HEADERS].index(case.id)),
+    }
+)
 def test_a_wilder_header_does_no_harm(answers: Answers, case: Case) -> None:
-    """A header of 1 Hz, 2 GHz, no channel, no bit or no known codec gets 200 or a 4xx as well."""
+    """A header of 0 or 1 Hz, 2 GHz, no channel, no bit or no known codec gets 200 or a 4xx."""
     _is_taken(answers.answer)
     answers.after.ok()
 
@@ -326,7 +331,8 @@ FIRST = transcription(
     prompt=f"The speakers are {PRIVATE_WORDS}.",
     lane=Lane.EXCLUSIVE,
 )
-SECOND = transcription("silence-2s.wav", language="en", lane=Lane.EXCLUSIVE)
+SECOND = transcription("silence-2s.wav", language="en", lane=Lane.EXCLUSIVE, repeat=1)
+"""Sent after the first: the lane is serial, and no other rule asks for this request."""
 
 
 @requirement(

@@ -152,7 +152,7 @@ def _is_not_followed(answer: Answer, deployment: Deployment) -> None:
     if visits is None:
         raise NotObserved("nobody listened at the place that the file names")
     assert not visits, f"the place that the file names was asked: {shown(visits[0])}"
-    if not deployment.local or deployment.profile.is_private:
+    if not _decodes_here(deployment):
         raise NotObserved(
             "audio is not decoded on this machine, so what is fetched for it cannot be seen here"
         )
@@ -177,7 +177,7 @@ def _bomb(clip: str) -> dict[str, Probe]:
     return {
         "bomb": at_once(clip),
         "beside": at_once("hello.wav", Pace(delay=1.0)),
-        "after": _again(9 if clip.startswith("silence") else 10),
+        "after": _again(130 if clip.startswith("silence") else 131),
     }
 
 
@@ -263,7 +263,7 @@ def _leaving(deployment: Deployment) -> dict[str, Probe]:
             )
             is_streamed = streams and leave is Leave.READING
             leaving[f"{leave}_{number}"] = _streamed(probe) if is_streamed else probe
-    return {"before": _again(21), **leaving, "after": _again(22)}
+    return {"before": _again(121), **leaving, "after": _again(122)}
 
 
 @requirement(
@@ -299,8 +299,8 @@ def test_clients_may_leave(answers: Answers, found: Found) -> None:
 
 # -- many clients at once -------------------------------------------------------------------------
 
-FEW = ("sentence.wav", "other-sentence.wav", "load-en-4.wav")
-EIGHT = (*FEW, *(f"load-en-{number}.wav" for number in (1, 5, 6, 7, 8)))
+FEW = ("sentence.wav", "other-sentence.wav")
+EIGHT = (*FEW, *(f"load-en-{number}.wav" for number in (1, 4, 5, 6, 7, 8)))
 
 
 def _at_once(
@@ -330,7 +330,7 @@ def _at_once(
     killed_by=["cross-talk", "cross-talk-in-streams", "cross-talk-mixed"],
     draft=["STT-ROBUST-023"],
 )
-@probes(_at_once("six at once", FEW, 1))
+@probes(_at_once("four at once", FEW, 1))
 def test_nobody_is_given_the_text_of_another(answers: Answers, found: Found) -> None:
     """Of requests at once, streamed and not, each is answered with what its own file says."""
     _has_no_cross_talk(answers, found)
@@ -399,7 +399,7 @@ def test_equal_requests_at_once_give_one_text(answers: Answers, found: Found) ->
 
 def _overload(deployment: Deployment) -> dict[str, Probe]:
     """Return many requests at once and one later, none where the load would not be our own."""
-    if not deployment.local:
+    if not _decodes_here(deployment):
         return {}
     many = {
         f"request_{number}": transcription(
@@ -412,7 +412,7 @@ def _overload(deployment: Deployment) -> dict[str, Probe]:
         )
         for number in range(LOAD)
     }
-    return {"solo": GOOD, **many, "later": _again(24, Pace(delay=RECOVERY))}
+    return {"solo": GOOD, **many, "later": _again(124, Pace(delay=RECOVERY))}
 
 
 @requirement(
@@ -429,7 +429,7 @@ def test_overload_is_told_politely(answers: Answers, deployment: Deployment, fou
 
     It is asked of deployments on this machine alone: no other is ours to load.
     """
-    if not deployment.local:
+    if not _decodes_here(deployment):
         raise NotObserved(
             "the deployment is not on this machine; where you may load it, "
             "soundcheck bench measures what it carries"
@@ -453,6 +453,11 @@ def test_overload_is_told_politely(answers: Answers, deployment: Deployment, fou
 
 
 # -- what they have in common ---------------------------------------------------------------------
+
+
+def _decodes_here(deployment: Deployment) -> bool:
+    """Tell whether audio is decoded on this machine, as far as is known: a proxy passes it on."""
+    return deployment.local and not deployment.profile.is_private
 
 
 def _read(answers: Answers) -> dict[str, Answer]:
