@@ -622,6 +622,7 @@ def test_chunking_strategies_are_accepted(answers: Answers, case: Case) -> None:
     source="OAS VadConfig.type: server_vad, required",
     profiles=["openai"],
     needs=["diarization"],
+    effort="full",
     killed_by=["chunking-unchecked"],
 )
 @probes(
@@ -714,6 +715,7 @@ def test_a_known_speaker_is_named(answers: Answers) -> None:
     source="OAS: these three are not supported by gpt-4o-transcribe-diarize",
     profiles=["openai"],
     needs=["diarization"],
+    effort="full",
     killed_by=["unsupported-ignored", "error-unnamed"],
 )
 @cases(
@@ -920,6 +922,7 @@ def test_the_same_seed_gives_the_same_text(answers: Answers) -> None:
     SHOULD,
     source="vLLM 0.33 ignores what it does not know (extra=allow)",
     profiles=["vllm", "privatemode"],
+    effort="full",
     killed_by=["openai-extras-refused"],
 )
 @cases(
