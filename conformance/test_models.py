@@ -4,6 +4,7 @@ PYTEST_DONT_REWRITE: every assertion brings its own sentence, and pytest's own c
 long texts takes minutes.
 """
 
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -30,6 +31,7 @@ from soundcheck.contract.probe import MODELS
 
 UNKNOWN = "soundcheck-no-such-model"
 SHORT = transcription("hello.wav", language="en")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 PATIENCE = 30.0
 """Seconds in which an unknown model is refused, as ``errors/in-time`` asks of the same request."""
 
@@ -70,6 +72,23 @@ def test_every_model_entry_is_complete(answers: Answers) -> None:
         conforms(entry, "models#model")
     repeated = [name for name, times in Counter(e["id"] for e in entries).items() if times > 1]
     assert not repeated, f"listed more than once: {', '.join(map(shown, repeated[:5]))}"
+
+
+@requirement(
+    "models/shutdown-date",
+    SHOULD,
+    source="OAS Model.shutdown_date; SDK",
+    killed_by=["shutdown-date-a-number"],
+)
+@probes(models=MODELS)
+def test_a_shutdown_date_is_a_date(answers: Answers) -> None:
+    """The shutdown_date of a listed model, where it has one, is a date or null."""
+    told = [entry["shutdown_date"] for entry in _entries(answers) if "shutdown_date" in entry]
+    if not told:
+        raise NotObserved("no listed model has a shutdown_date")
+    for value in told:
+        is_date = isinstance(value, str) and _DATE.match(value)
+        assert value is None or is_date, f"shutdown_date is {shown(value)}, not a date or null"
 
 
 @requirement(

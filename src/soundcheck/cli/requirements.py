@@ -23,6 +23,11 @@ EXAMPLES = """
 tells all about one: its source, the profiles that hold it, and the faults that it catches
 
 `soundcheck requirements --markdown > requirements.md`
+
+`soundcheck requirements --coverage`
+
+tells which facts of the contract are checked, and why the others cannot be; exit code 1 where one
+is open
 """
 
 
@@ -36,9 +41,19 @@ def requirements(
     level: Annotated[str | None, typer.Option(help="must, should or may.")] = None,
     effort: Annotated[str | None, typer.Option(help="quick, full or deep.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="What becomes of every fact of the contract.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List what deployments are checked for."""
+    if coverage:
+        from soundcheck.cli.coverage import tell_coverage
+
+        if names or profile or level or effort:
+            raise SoundcheckError("--coverage tells of the whole contract: leave out the filters")
+        tell_coverage(markdown=markdown, as_json=as_json)
+        return
     from soundcheck.contract.catalogue import load_catalogue
     from soundcheck.contract.contracts import CONTRACTS
     from soundcheck.contract.requirement import EFFORTS

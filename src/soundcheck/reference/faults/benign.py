@@ -25,6 +25,13 @@ def _(body: Any, call: Call) -> Any:
     return body
 
 
+@VARIATIONS.body("shutdown-dates", "Models have the day on which they end, or null.", on=_LISTED)
+def _(body: Any, call: Call) -> Any:
+    for entry in body.get("data", [body]):
+        entry["shutdown_date"] = "2030-01-01" if "whisper" in entry["id"] else None
+    return body
+
+
 @VARIATIONS.body("keys-reordered", "Members come in reverse order.")
 def _(body: Any, call: Call) -> Any:
     return _reversed(body)

@@ -52,6 +52,7 @@ _entries("model-created-string", "created is a date in text.", "created", "2025-
 _entries("model-created-fraction", "created has a fraction.", "created", 1_700_000_000.5)
 _entries("model-object-wrong", "An entry's object is not model.", "object", "engine")
 _entries("model-owner-missing", "Entries have no owned_by.", "owned_by", ...)
+_entries("shutdown-date-a-number", "Models end at a Unix time.", "shutdown_date", 1_893_456_000)
 
 
 @FAULTS.body("model-id-duplicate", "A model is listed twice.", on=_LIST)
