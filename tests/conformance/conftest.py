@@ -3,7 +3,7 @@
 import inspect
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +14,11 @@ from soundcheck.audio import Library
 from soundcheck.contract.requirement import Requirement
 from soundcheck.plugin.options import Options
 from soundcheck.plugin.session import Session
+from soundcheck.plugin.tapping import Arrangement
 from soundcheck.report.run import Result
 
 Judged = Callable[..., list[Result]]
+"""Given requirements, options and perhaps an arrangement: see :func:`judged_by`."""
 
 
 class Standing:
@@ -45,13 +47,35 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def judged(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judged:
-    """Return a function that judges one requirement as a check does: planned, asked, judged.
+def judged_by(library: Library, monkeypatch: pytest.MonkeyPatch) -> Judged:
+    """Return a function that judges requirements as a check does: planned, asked, judged.
 
     It drives the session of a check itself. pytest, which does so for users, collects every suite
     for each run, and that takes ten times as long as all the rest. Whole runs are made elsewhere.
     """
     monkeypatch.setattr("soundcheck.plugin.session.Library", lambda: library)
+
+    def run(
+        rules: Iterable[Requirement], options: Options, arrangement: Arrangement | None = None
+    ) -> list[Result]:
+        session = Session.starting(options, None, arrangement)
+        try:
+            standing: list[Any] = [
+                Standing(rule, case) for rule in rules for case in rule.cases or (None,)
+            ]
+            session.pytest_collection_modifyitems(standing)
+            whole: Any = SimpleNamespace(items=standing, config=SimpleNamespace(getoption=_none))
+            session.pytest_collection_finish(whole)
+            return [_result(session, item) for item in standing]
+        finally:
+            session.close()
+
+    return run
+
+
+@pytest.fixture
+def judged(judged_by: Judged, tmp_path: Path) -> Judged:
+    """Return a function that judges one requirement on the deployment at a URL."""
 
     def run(
         rule: Requirement, base_url: str, profile: str, model: str, **more: Any
@@ -65,15 +89,7 @@ def judged(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             only=(rule.id,),
             **more,
         )
-        session = Session.starting(options)
-        try:
-            standing: list[Any] = [Standing(rule, case) for case in rule.cases or (None,)]
-            session.pytest_collection_modifyitems(standing)
-            whole: Any = SimpleNamespace(items=standing, config=SimpleNamespace(getoption=_none))
-            session.pytest_collection_finish(whole)
-            return [_result(session, item) for item in standing]
-        finally:
-            session.close()
+        return judged_by([rule], options)
 
     return run
 

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +18,7 @@ from soundcheck.contract.profile import load_profile
 from soundcheck.plugin.options import Options
 from soundcheck.plugin.tapping import Arrangement
 from soundcheck.reference.private.faults import PRIVATE_FAULTS
+from soundcheck.report.run import Result
 
 HERE = Path(__file__).parent
 REASONS: dict[str, str] = tomllib.loads((HERE / "reasons.toml").read_text("utf-8"))["wire"]
@@ -73,19 +74,17 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
 
 
 @pytest.fixture
-def check(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Check]:
-    """Return a function that judges the wire of a stack with faults by the command's own way.
+def stack(
+    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., tuple[Options, Arrangement]]]:
+    """Return a function that starts a stack with faults: how it is judged, and what it is.
 
-    All runs have the same canaries, and so the same clip: it is recognised once. No report is
-    written: others test them.
+    All runs have the same canaries, and so the same clip: it is recognised once.
     """
-    from soundcheck.cli.check import _judge
-
-    monkeypatch.setattr("soundcheck.plugin.record.write_reports", lambda *_: None)
     words = cycle(WORDS)
     monkeypatch.setattr("soundcheck.contract.canary._word", lambda: next(words))
 
-    def run(*faults: str, profile: str = "privatemode", only: str = "wire") -> SimpleNamespace:
+    def start(*faults: str, profile: str = "privatemode") -> tuple[Options, Arrangement]:
         gateway = farm.ask(faults=faults)
 
         def connect(endpoint: str, roots: Path) -> str:
@@ -95,26 +94,50 @@ def check(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
             load_profile(profile), MODEL, gateway["address"], Path(gateway["roots"]), connect
         )
         options = Options(
-            base_url=farm.backend, model=MODEL, profile="vllm", out=tmp_path, only=(only,)
+            base_url=farm.backend, model=MODEL, profile="vllm", out=tmp_path, only=("wire",)
         )
+        return options, beside
+
+    yield start
+    farm.ask()
+
+
+@pytest.fixture
+def check(
+    stack: Callable[..., tuple[Options, Arrangement]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Check:
+    """Return a function that judges the wire of a stack with faults by the command's own way.
+
+    No report is written: others test them.
+    """
+    from soundcheck.cli.check import _judge
+
+    monkeypatch.setattr("soundcheck.plugin.record.write_reports", lambda *_: None)
+
+    def run(*faults: str, profile: str = "privatemode") -> SimpleNamespace:
+        options, beside = stack(*faults, profile=profile)
         _judge(options, [], beside, quiet=True, as_json=False)
         # Not loaded as reports do it: that the file keeps its schema is tested elsewhere.
         text = (tmp_path / "run.json").read_text(encoding="utf-8")
         return json.loads(text, object_hook=lambda members: SimpleNamespace(**members))
 
-    yield run
-    farm.ask()
+    return run
 
 
-def _told(results: list[SimpleNamespace]) -> list[tuple[str, str, str]]:
+def _told(results: Iterable[Result | SimpleNamespace]) -> list[tuple[str, str, str]]:
     return [(f"{one.id} {one.case}", one.verdict, one.message) for one in results]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_caught_by_its_rows_alone(check: Check, fault: str) -> None:
+def test_each_fault_is_caught_by_its_rows_alone(
+    stack: Callable[..., tuple[Options, Arrangement]],
+    judged_by: Callable[..., list[Result]],
+    fault: str,
+) -> None:
     """Red is what names the fault, for its reason; everything else stays green, or unobserved."""
-    run = check(fault)
-    results = [one for one in run.results if one.id in WIRE]
+    results = judged_by(WIRE.values(), *stack(fault))
     red = [one for one in results if one.verdict not in GREEN]
     expected = {identifier for identifier, rule in WIRE.items() if fault in rule.killed_by}
     assert {one.id for one in red} == expected, _told(red)
