@@ -78,7 +78,7 @@ def test_what_becomes_of_a_fact(folder: Callable[[str], Path]) -> None:
     [
         (GOOD + 'exclude = "no"', "1-something.toml:6: unknown key 'exclude': did you mean excl"),
         (GOOD + 'excluded = "both"', "1-something.toml:2:"),
-        (GOOD.replace('source = "OAS"\n', ""), "'source' is a required property"),
+        (GOOD.replace('source = "OAS"\n', ""), "1-something.toml:2: source missing"),
         (GOOD.replace("]", ""), "not valid TOML"),
     ],
 )
