@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 NEEDED = {
     "soundcheck/py.typed",
+    "soundcheck/contract/official_node.mjs",
     "soundcheck/plugin/__init__.py",
     "soundcheck/reference/phrasebank.json",
     "soundcheck/report/schemas/run-1.json",
