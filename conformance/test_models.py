@@ -6,12 +6,15 @@ long texts takes minutes.
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from soundcheck.contract import (
+    MAY,
     MUST,
     SHOULD,
+    Answer,
     Answers,
     Case,
     Deployment,
@@ -28,6 +31,7 @@ from soundcheck.contract import (
     transcription,
 )
 from soundcheck.contract.probe import MODELS
+from soundcheck.contract.subtitles import parse_subtitles
 
 UNKNOWN = "soundcheck-no-such-model"
 SHORT = transcription("hello.wav", language="en")
@@ -211,6 +215,125 @@ def test_model_names_match_exactly(answers: Answers, case: Case, deployment: Dep
         raise NotObserved(f"{deployment.model} has no other case")
     answers.known.ok()
     answers.variant.refused()
+
+
+VERBOSE = transcription("speech-10s.wav", language="en", response_format="verbose_json")
+
+
+def _is_plain(answer: Answer) -> bool:
+    return answer.media_type == "text/plain" and not answer.decoded().lstrip().startswith("{")
+
+
+def _is_verbose(answer: Answer) -> bool:
+    conforms(answer.object(), "transcription#verbose")
+    return True
+
+
+def _has_segments(answer: Answer) -> bool:
+    return _is_verbose(answer) and bool(answer.objects("segments"))
+
+
+def _has_statistics(answer: Answer) -> bool:
+    for segment in answer.objects("segments"):
+        conforms(segment, "transcription#segment")
+    return True
+
+
+def _has_words(answer: Answer) -> bool:
+    for word in answer.objects("words"):
+        conforms(word, "transcription#word")
+    return True
+
+
+def _is_srt(answer: Answer) -> bool:
+    try:
+        return bool(parse_subtitles(answer.decoded(), "srt"))
+    except ValueError:
+        return False
+
+
+def _is_diarized(answer: Answer) -> bool:
+    conforms(answer.object(), "transcription#diarized")
+    return True
+
+
+def _has_logprobs(answer: Answer) -> bool:
+    return bool(answer.objects("logprobs"))
+
+
+def _counts_tokens(answer: Answer) -> bool:
+    conforms(answer.object().get("usage"), "transcription#tokenUsage")
+    return True
+
+
+WORKING: dict[str, tuple[Probe, Callable[[Answer], bool]]] = {
+    "text": (transcription("hello.wav", language="en", response_format="text"), _is_plain),
+    "verbose_json": (VERBOSE, _is_verbose),
+    "segments": (VERBOSE, _has_segments),
+    "segment_statistics": (VERBOSE, _has_statistics),
+    "word_timestamps": (
+        transcription(
+            "hello.wav",
+            language="en",
+            response_format="verbose_json",
+            timestamp_granularities=["word"],
+        ),
+        _has_words,
+    ),
+    "subtitles": (
+        transcription("speech-10s.wav", language="en", response_format="srt"),
+        _is_srt,
+    ),
+    "diarization": (
+        transcription("hello.wav", language="en", response_format="diarized_json"),
+        _is_diarized,
+    ),
+    "logprobs": (
+        transcription("hello.wav", language="en", response_format="json", include=["logprobs"]),
+        _has_logprobs,
+    ),
+    "token_usage": (SHORT, _counts_tokens),
+}
+"""By capability a question that is cheap or asked anyway, and what shows that it works.
+
+Streaming is told by ``streaming/event-stream``.
+"""
+
+
+def _unclaimed(deployment: Deployment) -> dict[str, Probe]:
+    claimed = deployment.profile.claims(deployment.model)
+    return {name: probe for name, (probe, _) in WORKING.items() if name not in claimed}
+
+
+@requirement(
+    "models/capabilities-claimed",
+    MAY,
+    source="the profile: what works and is not claimed is not checked",
+    killed_by=["counts-tokens", "diarizes-unasked"],
+)
+@probes(_unclaimed)
+def test_what_works_is_claimed(
+    answers: Answers, deployment: Deployment, found: Callable[[str], None]
+) -> None:
+    """What the model under test can do is claimed for it."""
+    if not answers:
+        raise NotObserved(f"everything is claimed for {deployment.model}")
+    working = [name for name, answer in answers.items() if _works(name, answer)]
+    if working:
+        found(f"not claimed, and works: {', '.join(working)}")
+    assert not working, (
+        f"{', '.join(working)} {'works' if len(working) == 1 else 'work'} on {deployment.model}, "
+        f"which the profile {deployment.profile.name} does not claim: add it to the profile to "
+        "have it checked"
+    )
+
+
+def _works(name: str, answer: Answer) -> bool:
+    _, shows = WORKING[name]
+    try:
+        return answer.status == 200 and shows(answer)
+    except (AssertionError, NotObserved):
+        return False
 
 
 def _by_variant(kind: str, model: str) -> Probe:

@@ -7,6 +7,8 @@ better one; all gates judge them again.
 import io
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,6 +32,7 @@ expires = {}
 """
 WEBM = WAIVER.format("formats/nine-accepted", "2999-12-31") + 'case = "webm"\n'
 JUDGED = "judged"
+URL = "http://localhost:8000/v1"
 RED = "formats/nine-accepted"
 
 
@@ -261,6 +264,25 @@ def test_plain_pytest_has_the_same_gate(recorded: Path, distributed: tuple[str, 
     done = run("--stt-baseline", "bad")
     assert done.returncode == 0, done.stdout
     assert "The gate holds" in done.stdout
+
+
+def test_the_how_to_works(recorded: Path) -> None:
+    """The commands of the how-to do what it says, on a recorded run in the deployment's place."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "gate.md").read_text("utf-8")
+    blocks = dict(re.findall(r"<!-- test (\S+) -->\n```\w+\n(.*?)```", page, re.DOTALL))
+    (recorded / "waivers.toml").write_text(blocks["waivers.toml"], encoding="utf-8")
+    shutil.copytree(recorded / "bad", recorded / "reports" / "today")
+    codes = []
+    for line in (blocks["waived"] + blocks["baseline"] + blocks["compare"]).splitlines():
+        words = shlex.split(line.removesuffix(" || true").replace(URL, "--replay bad"))
+        if words[0] == "cp":
+            shutil.copyfile(recorded / words[1], recorded / words[2])
+            continue
+        assert words[0] == "soundcheck"
+        code, told = _soundcheck(recorded, *words[1:])
+        codes.append(code)
+        assert "Traceback" not in told
+    assert codes == [0, 1, 0, 0]
 
 
 def test_two_checks_are_compared(recorded: Path) -> None:

@@ -7,10 +7,11 @@ import pytest
 
 from soundcheck import suites
 from soundcheck.contract.contracts import CONTRACTS
-from soundcheck.contract.profile import Profile, ProfileError, built_in, load_profile
+from soundcheck.contract.profile import CAPABILITIES, Profile, ProfileError, built_in, load_profile
 from soundcheck.contract.profile_check import check_models, check_rules
 from soundcheck.contract.toml_file import read_toml
 
+REPOSITORY = Path(__file__).parents[2]
 MINIMAL = 'title = "Ours"\nrequirements = "openai"\ndialect = "openai"\n'
 
 
@@ -167,6 +168,17 @@ def test_a_level_ends_an_inherited_deviation(tmp_path: Path) -> None:
     )
     assert profile.level("formats/text-bare", None, "SHOULD") == "MUST"
     assert profile.level("schema/usage-present", None, "SHOULD") == "MAY"
+
+
+def test_the_documentation_shows_a_profile_that_loads(tmp_path: Path) -> None:
+    """The example of the reference page is taken, and the page names what there is."""
+    page = (REPOSITORY / "docs" / "reference" / "profiles.md").read_text("utf-8")
+    [example] = re.findall(r"<!-- test profile -->\n```toml\n(.*?)```", page, re.DOTALL)
+    profile = load_profile(_write(tmp_path, example))
+    assert profile.limits.accepted == 100_000_000
+    assert profile.level("formats/nine-accepted", "webm", "MUST") == "MAY"
+    assert "word_timestamps" in profile.claims("our-model")
+    assert all(f"`{name}`" in page for name in (*built_in(), *CAPABILITIES))
 
 
 def test_an_unknown_profile_names_those_there_are() -> None:

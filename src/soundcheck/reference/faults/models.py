@@ -81,6 +81,22 @@ def _(reply: Reply, call: Call) -> Reply:
     return replace(reply.with_text(error_body), status=500, media_type="application/json")
 
 
+@FAULTS.body("counts-tokens", "usage counts tokens, whatever the model.", on=("json",))
+def _(body: Any, call: Call) -> Any:
+    usage = {"type": "tokens", "input_tokens": 20, "output_tokens": 4, "total_tokens": 24}
+    return body | {"usage": usage}
+
+
+@FAULTS.error("diarizes-unasked", "A model that tells no speakers apart answers as if it did.")
+def _(reply: Reply, call: Call) -> Reply:
+    if call.form is None or call.form.get("response_format") != "diarized_json":
+        return reply
+    said = {"id": "0", "start": 0.0, "end": 1.0, "text": "Hello World.", "speaker": "A"}
+    segments = [{"type": "transcript.text.segment"} | said]
+    body = {"task": "transcribe", "duration": 1.0, "text": "Hello World.", "segments": segments}
+    return replace(reply.with_text(json.dumps(body)), status=200)
+
+
 @FAULTS.form("accepts-any-model", "The name of the model is ignored.")
 def _(form: Form, call: Call) -> Form:
     if form.get("model") and form.get("model") not in call.served:
