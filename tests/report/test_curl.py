@@ -258,7 +258,7 @@ def test_what_curl_cannot_put_together_is_told() -> None:
     ]
     arguments, remarks = curl_arguments(request(parts=parts, frame={"final": "False"}), None)
     assert [word for word in arguments if "=" in word] == ["model=m"]
-    assert "curl cannot send this form as it was put together (final 'False')" in remarks
+    assert 'curl cannot send this form as it was put together (final "False")' in remarks
     for name in ("prompt", "language", "file"):
         assert f"curl cannot send the bytes of the part '{name}'; it is left out here" in remarks
 

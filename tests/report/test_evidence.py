@@ -121,6 +121,23 @@ def test_a_content_that_is_no_form_is_shown(tmp_path: Path, make_exchange: MakeE
     assert shown.content_note == "the first 2.0 KiB of 4.9 KiB"
 
 
+def test_a_form_that_is_wrong_on_purpose_is_shown_so(
+    tmp_path: Path, make_exchange: MakeExchange
+) -> None:
+    """How it was put together stands first, and crafted parts show their heads."""
+    document = make_exchange("json")
+    file = next(part for part in document["request"]["parts"] if "clip" in part)
+    head = 'Content-Disposition: form-data; name="file"'
+    crafted = file | {"head": head, "before": "<", "after": "", "filename": None}
+    odd = {"name": "odd", "value": "\\x00", "head": "X: 1"}
+    document["request"] |= {"parts": [odd, crafted], "frame": {"line": "\\n", "final": "False"}}
+    shown = evidence(tmp_path, document).parts
+    assert shown[0] == ("put together with", r'line "\n", final "False"')
+    assert shown[1] == ("odd", r"X: 1: \x00")
+    assert shown[2][1].startswith(f"{head}: clip {file['clip']}, ")
+    assert shown[2][1].endswith(", before it <")
+
+
 def test_an_event_stream_is_laid_out_as_frames(tmp_path: Path, make_exchange: MakeExchange) -> None:
     """By its media type, whatever its case and parameters; other answers have no frames."""
     stream = {"body": "data: a\n\n", "chunks": [[0.5, 9]]}

@@ -96,7 +96,7 @@ def curl_arguments(
     elif not parts and request["body_bytes"]:
         remarks.append(f"the body of {request['body_bytes']} bytes is no form and is left out here")
     if request.get("frame"):
-        told = ", ".join(f"{name} {value!r}" for name, value in request["frame"].items())
+        told = ", ".join(f'{name} "{value}"' for name, value in request["frame"].items())
         remarks.insert(0, f"curl cannot send this form as it was put together ({one_line(told)})")
     clips = {part["clip"] for part in parts if "clip" in part and "head" not in part}
     if clips:

@@ -198,7 +198,7 @@ def _gist(parts: list[Mapping[str, Any]], model: str) -> str:
 
 def _form(request: Mapping[str, Any]) -> list[list[str]]:
     """Return the parts of a form by name, and first how they were put together if that is odd."""
-    frame = [f"{name} {value!r}" for name, value in (request.get("frame") or {}).items()]
+    frame = [f'{name} "{value}"' for name, value in (request.get("frame") or {}).items()]
     odd = [["put together with", ", ".join(frame)]] if frame else []
     return odd + [[part["name"], _part(part)] for part in request["parts"]]
 
