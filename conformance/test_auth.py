@@ -72,7 +72,7 @@ WRONG = _as(Credentials.WRONG, "a wrong key")
 @cases(
     Case("missing", value=_as(Credentials.NONE, "no key")),
     Case("wrong", value=WRONG),
-    Case("empty", value=_as(Credentials.WITHOUT_KEY, "Bearer without a key")),
+    Case("empty", value=_as(Credentials.WITHOUT_KEY, "Bearer without a key"), effort="full"),
     Case("basic", value=_as(Credentials.BASIC, "a wrong key in the scheme Basic")),
 )
 @probes(lambda case: {"answer": case.value, "twin": OWN})

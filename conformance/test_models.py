@@ -205,7 +205,7 @@ def test_a_model_can_be_retrieved(answers: Answers, deployment: Deployment) -> N
     killed_by=["model-case-insensitive", "model-name-trimmed"],
     draft=["STT-MODELS-008"],
 )
-@cases("other-case", "trailing-space")
+@cases("other-case", Case("trailing-space", effort="full"))
 @probes(
     lambda case, deployment: {"known": SHORT, "variant": _by_variant(case.id, deployment.model)}
 )

@@ -226,9 +226,9 @@ def test_an_unknown_language_is_refused(answers: Answers) -> None:
     draft=["STT-PARAM-005"],
 )
 @cases(
-    Case("name", value="english"),
+    Case("name", value="english", effort="full"),
     Case("locale", value="en-US"),
-    Case("capitals", value="EN"),
+    Case("capitals", value="EN", effort="full"),
     Case("empty", value=""),
 )
 @probes(lambda case: {"answer": transcription("hello.wav", language=case.value)})
@@ -374,7 +374,7 @@ def test_temperatures_in_range_are_accepted(answers: Answers, case: Case) -> Non
     Case("negative", value=("-1", "a negative temperature")),
     Case("above", value=("2", "a temperature above 1")),
     Case("in-words", value=("warm", "a temperature that is no number")),
-    Case("not-a-number", value=("nan", "the temperature NaN")),
+    Case("not-a-number", value=("nan", "the temperature NaN"), effort="full"),
 )
 @probes(
     lambda case, deployment: {
@@ -684,7 +684,7 @@ def _known(names: int, references: int, mistake: str = "") -> Probe:
 )
 @cases(
     Case("five", value=_known(5, 5, "five known speakers")),
-    Case("unpaired", value=_known(2, 1, "a known speaker without a sample")),
+    Case("unpaired", value=_known(2, 1, "a known speaker without a sample"), effort="full"),
 )
 @probes(lambda case: {"answer": case.value, "twin": _known(1, 1)})
 def test_known_speakers_are_limited(answers: Answers, case: Case) -> None:
@@ -719,7 +719,9 @@ def test_a_known_speaker_is_named(answers: Answers) -> None:
     killed_by=["unsupported-ignored", "error-unnamed"],
 )
 @cases(
-    Case("prompt", value=_short("a prompt for a model that takes none", prompt=PROMPT)),
+    Case(
+        "prompt", value=_short("a prompt for a model that takes none", prompt=PROMPT), effort="full"
+    ),
     Case(
         "include",
         value=_short("logprobs of a model that has none", include=["logprobs"]),

@@ -86,7 +86,7 @@ def _long(probe: Probe, deployment: Deployment) -> Probe:
 LANGUAGES = (
     Case("german", value=("de", GERMAN)),
     Case("french", value=("fr", transcription("french.wav", language="fr"))),
-    Case("spanish", value=("es", transcription("spanish.wav", language="es"))),
+    Case("spanish", value=("es", transcription("spanish.wav", language="es")), effort="full"),
 )
 
 
@@ -316,7 +316,7 @@ def _timed(answer: Answer) -> list[tuple[str, float]]:
 )
 @cases(
     Case("ten-seconds", value=(CALIBRATION, VERBOSE)),
-    Case("minute", value=(MINUTE, VERBOSE_MINUTE)),
+    Case("minute", value=(MINUTE, VERBOSE_MINUTE), effort="full"),
 )
 @probes(lambda case: {"json": case.value[0], "verbose": case.value[1]})
 def test_json_and_verbose_agree(answers: Answers, case: Case, deployment: Deployment) -> None:
@@ -457,10 +457,9 @@ def test_the_sample_rate_does_not_matter(
     draft=["STT-QUALITY-013"],
 )
 @cases(
-    *(
-        Case(level, clip=f"sentence-{level}.wav")
-        for level in ("minus-24db", "minus-12db", "plus-4db")
-    )
+    Case("minus-24db", clip="sentence-minus-24db.wav"),
+    Case("minus-12db", clip="sentence-minus-12db.wav", effort="full"),
+    Case("plus-4db", clip="sentence-plus-4db.wav"),
 )
 @probes(lambda case: {"answer": transcription(case.clip, language="en"), "plain": SENTENCE})
 def test_the_level_does_not_matter(
@@ -510,6 +509,7 @@ def test_silence_around_does_not_matter(
     SHOULD,
     source="metamorphic: OAS TranscriptionSegment.start counts from the start of the audio",
     needs=["verbose_json", "segments"],
+    effort="full",
     killed_by=["times-from-first-word"],
     draft=["STT-QUALITY-015"],
 )

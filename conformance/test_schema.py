@@ -87,6 +87,7 @@ def test_json_answer_has_a_string_text(answers: Answers) -> None:
     Case(
         "silence-verbose",
         value=transcription("silence.wav", language="en", response_format="verbose_json"),
+        effort="full",
     ),
 )
 @probes(lambda case: {"answer": case.value})

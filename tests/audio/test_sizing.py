@@ -108,9 +108,9 @@ def test_flac_padding_goes_on_in_a_second_block(more: int) -> None:
 
 @pytest.mark.parametrize("extension", NINE)
 def test_a_clip_at_the_limit_has_its_bytes_and_its_sound(extension: str) -> None:
-    """The 25 MiB clip has 26 214 400 bytes, the digest of them, and the samples of speech-10s."""
+    """The 25 MiB clip has 26 214 400 bytes, the digest of them, and the samples of the sentence."""
     clip = LIBRARY.clip(f"sized-{LIMIT}.{extension}")
-    sound = LIBRARY.clip(f"speech-10s.{extension}")
+    sound = LIBRARY.clip(f"sentence.{extension}")
     digest = hashlib.sha256()
     for chunk in clip.chunks():
         digest.update(chunk)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from soundcheck.contract import Deployment, Verdict, transcription
+from soundcheck.contract import Case, Deployment, Verdict, transcription
 from soundcheck.contract.catalogue import load_catalogue
 from soundcheck.contract.deployment import ListedModel
 from soundcheck.contract.plan import Cost, Entry, Selection, cost_of, distinct, plan_entry
@@ -180,3 +180,14 @@ def test_encryption_is_selected_by_one_name(selection: Selection, touched: bool)
 def test_what_is_seen_from_beside_costs_no_request() -> None:
     """Neither an inspection nor the tap's own record is a request of the API."""
     assert cost_of([tls_inspection(), everything_tapped()], lambda _: (1.0, 1)) == Cost()
+
+
+def test_a_case_may_take_more_effort_than_its_requirement() -> None:
+    """What one case costs more than the others is spent from its own effort on."""
+    rule = CATALOGUE["formats/non-ascii-text"]
+    cheap, dear = Case("cheap"), Case("dear", effort="full")
+    assert Selection().reason_against(rule, cheap) is None
+    assert Selection().reason_against(rule, dear) == "needs --effort full"
+    assert Selection(effort="full").reason_against(rule, dear) is None
+    long = CATALOGUE["quality/long-speech-complete"]
+    assert long.effort_of(Case("cheap")) == "full"

@@ -50,14 +50,15 @@ class Selection:
     without: tuple[str, ...] = ()
     effort: str = "quick"
 
-    def reason_against(self, requirement: Requirement) -> str | None:
-        """Return why ``requirement`` is not selected, or ``None`` when it is."""
+    def reason_against(self, requirement: Requirement, case: Case | None = None) -> str | None:
+        """Return why ``case`` of ``requirement`` is not selected, or ``None`` when it is."""
         if self.only and not _named(requirement, self.only):
             return "not named by --only"
         if _named(requirement, self.without):
             return "excluded by --without"
-        if EFFORTS.index(requirement.effort) > EFFORTS.index(self.effort):
-            return f"needs --effort {requirement.effort}"
+        effort = requirement.effort_of(case)
+        if EFFORTS.index(effort) > EFFORTS.index(self.effort):
+            return f"needs --effort {effort}"
         return None
 
     def touches(self, area: str) -> bool:
@@ -113,7 +114,7 @@ def plan_entry(
     if profile.requirements not in requirement.profiles:
         reason = f"not part of the {profile.requirements} contract"
         return replace(entry, verdict=Verdict.NOT_APPLICABLE, reason=reason)
-    if reason := selection.reason_against(requirement) or "":
+    if reason := selection.reason_against(requirement, case) or "":
         return replace(entry, verdict=Verdict.NOT_SELECTED, reason=reason)
     if requirement.package and is_missing(requirement.package):
         # Who did not ask for it by name is told, but not failed for what a plain install lacks.

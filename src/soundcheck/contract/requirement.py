@@ -33,11 +33,15 @@ _ID = re.compile(r"[a-z]+/[a-z0-9]+(-[a-z0-9]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A sub-case of a requirement: its name in reports, and what its probes and judge need."""
+    """A sub-case of a requirement: its name in reports, and what its probes and judge need.
+
+    ``effort`` is for one that takes more than its requirement does.
+    """
 
     id: str
     clip: str = ""
     value: Any = None
+    effort: Effort = "quick"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,10 @@ class Requirement:
     def area(self) -> str:
         """Return the part of the id before the slash: the chapter of the report."""
         return self.id.partition("/")[0]
+
+    def effort_of(self, case: Case | None) -> Effort:
+        """Return the effort from which on ``case`` is judged."""
+        return max(self.effort, case.effort, key=EFFORTS.index) if case else self.effort
 
     def probes(self, case: Case | None, deployment: Deployment) -> dict[str, Probe]:
         """Return the probes of ``case`` by the names its judge knows them by."""

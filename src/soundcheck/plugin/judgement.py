@@ -76,7 +76,7 @@ def result_of(
         test=rule.test,
         exchanges=tuple(dict.fromkeys([*digests, *asked])),
         attempts=attempts,
-        effort=rule.effort,
+        effort=rule.effort_of(entry.case),
         duration_s=round(duration_s, 6),
         draft=rule.draft,
         model=entry.model if entry.model != primary and rule.area not in ENCRYPTION else "",
