@@ -157,8 +157,6 @@ class Session:
             raise
         self._source.examined(self.deployment.model)
         self._observer.examined(self.deployment)
-        if copying and options.replay is None:
-            begin_run(out, self._facts())
 
     def _discard(self) -> None:
         """Leave nothing behind of a run that came to nothing; a resumed one is left as it was."""
@@ -325,7 +323,10 @@ class Session:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Make the clips, tell the cost and send everything; under xdist tests send on demand."""
+        if self.problem is not None:  # pytest comes here even so
+            return
         if _is_controller(session.config):
+            begin_run(self.out, self._facts())
             return
         entries = [item.stash[ENTRY] for item in session.items if ENTRY in item.stash]
         first = [probe.on(self.deployment.model) for probe in (*PREFLIGHT, TRIAL)]
@@ -334,19 +335,19 @@ class Session:
         try:
             if self._options.replay is not None:
                 return
-            cost = self._price(probes.values())
-            # What an earlier sitting has recorded is not sent again; the preflight just was.
-            kept = self._price(p for p in probes.values() if self._is_kept(p))
+            # What an earlier sitting has recorded is not sent again.
+            open_ones = [probe for probe in probes.values() if not self._is_kept(probe)]
+            whole, cost = (
+                self._price([*them, *expected_beats(them)]) for them in (probes.values(), open_ones)
+            )
             searches = cost_of_searches(entries, self.deployment)
-            self.planned = cost.plus(searches.requests, searches.audio_s, searches.upload_bytes)
+            self.planned = whole.plus(searches.requests, searches.audio_s, searches.upload_bytes)
             judged = {entry.requirement.id for entry in entries if entry.probes is not None}
-            cost = cost.less(kept)
             self._observer.planned(len(judged), cost, searches)
             self._source.expect(probes.values())
             if not _is_worker(session.config):
-                beats = self._price(expected_beats(probes.values()))
-                whole = cost.plus(beats.requests, beats.audio_s, beats.upload_bytes)
-                self._check_caps(entries, whole)
+                self._check_caps(entries, cost)
+                begin_run(self.out, self._facts())
                 self._source.send_all(probes.values(), self._observer.sent)
         except KeyboardInterrupt:
             self._interrupt(entries)
