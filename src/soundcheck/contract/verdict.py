@@ -58,7 +58,11 @@ def run_verdict(requirements: Iterable[tuple[str, Verdict]]) -> str:
     return "conformant" if any(verdict.decided for _, verdict in pairs) else "incomplete"
 
 
-GATES = {"conformant": "holds", "nonconformant": "fails", "incomplete": "undecided"}
+GATES: dict[str, Literal["holds", "fails", "undecided"]] = {
+    "conformant": "holds",
+    "nonconformant": "fails",
+    "incomplete": "undecided",
+}
 """Whether a pipeline may go on by the verdict of a run alone."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from soundcheck.contract.deployment import Deployment
+from soundcheck.contract.verdict import GATES
 from soundcheck.contract.waivers import Waiver, Waivers, load_waivers
 from soundcheck.errors import SoundcheckError
 from soundcheck.plugin.options import EFFORT, Options
@@ -83,7 +84,7 @@ class Gatekeeper:
         if any(entry.told for entry in entries):
             verdict = "fails"
         elif before is None:
-            verdict = _OF_VERDICT[run.verdict]
+            verdict = GATES[run.verdict]
         elif any(change.fails for change in before.changes):
             verdict = "fails"
         elif interrupted or self._is_open(run):
@@ -141,13 +142,6 @@ class Gatekeeper:
         if verdicts & {"pass", "info"} and not verdicts & _OPEN:
             return "stale", "is stale: nothing fails there any more; take it out"
         return "not-judged", ""
-
-
-_OF_VERDICT: dict[str, GateVerdict] = {
-    "conformant": "holds",
-    "nonconformant": "fails",
-    "incomplete": "undecided",
-}
 
 
 def _is_untestable(result: Result) -> bool:
