@@ -367,10 +367,10 @@ def test_no_judge_breaks_on_a_stream(identifier: str, dialect: str, data: st.Dat
 
 BULK = {
     "letters": lambda: "a" * 40_000,
-    "words": lambda: "a b " * 10_000,
-    "questions": lambda: "a?" * 20_000,
+    "words": lambda: "a b " * 3_000,
+    "questions": lambda: "a?" * 7_000,
     "blanks": lambda: " " * 40_000,
-    "lines": lambda: "1\n\n" * 12_000,
+    "lines": lambda: "1\n\n" * 4_000,
 }
 
 
