@@ -86,7 +86,16 @@ def test_each_documented_format_is_accepted(answers: Answers, case: Case) -> Non
     profiles=["vllm", "privatemode"],
     killed_by=["by-extension-only"],
 )
-@cases(*(Case(extension, clip=f"sentence.{extension}") for extension in NINE))
+@cases(
+    *(
+        Case(
+            extension,
+            clip=f"sentence.{extension}",
+            effort="quick" if extension in ("mp3", "m4a", "webm") else "full",
+        )
+        for extension in NINE
+    )
+)
 @probes(
     lambda case: {
         "answer": transcription(

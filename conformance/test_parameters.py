@@ -831,6 +831,9 @@ EXTRAS = {
 }
 """vLLM's own parameters, each with a value that any server can take."""
 
+MORE_EXTRAS = ("min_p", "frequency_penalty", "presence_penalty", "repetition_penalty")
+"""Those that are tried from effort full on: they are read like the others."""
+
 
 @requirement(
     "parameters/vllm-extras",
@@ -840,7 +843,16 @@ EXTRAS = {
     killed_by=["vllm-extras-refused"],
     draft=["STT-PARAM-024"],
 )
-@cases(*(Case(name, value=_short(**{name: value})) for name, value in EXTRAS.items()))
+@cases(
+    *(
+        Case(
+            name,
+            value=_short(**{name: value}),
+            effort="full" if name in MORE_EXTRAS else "quick",
+        )
+        for name, value in EXTRAS.items()
+    )
+)
 @probes(lambda case: {"answer": case.value})
 def test_the_extras_of_vllm_are_accepted(answers: Answers, case: Case) -> None:
     """Each parameter that vLLM documents beside OpenAI's is accepted."""
