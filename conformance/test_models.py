@@ -285,7 +285,13 @@ WORKING: dict[str, tuple[Probe, Callable[[Answer], bool]]] = {
         _is_srt,
     ),
     "diarization": (
-        transcription("hello.wav", language="en", response_format="diarized_json"),
+        transcription(
+            "hello.wav",
+            patience=PATIENCE,
+            mistake="diarized_json of a model that lacks it",
+            language="en",
+            response_format="diarized_json",
+        ),
         _is_diarized,
     ),
     "logprobs": (

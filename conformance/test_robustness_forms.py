@@ -45,7 +45,13 @@ OTHER = transcription("other-sentence.wav", language="en")
 PROMPTED = transcription(
     "sentence.wav", language="en", prompt="A collection of everyday sentences, read aloud."
 )
-UNKNOWN_MODEL = transcription("hello.wav", model="soundcheck-no-such-model", language="en")
+UNKNOWN_MODEL = transcription(
+    "hello.wav",
+    model="soundcheck-no-such-model",
+    patience=PATIENCE,
+    mistake="an unknown model",
+    language="en",
+)
 
 MODEL, LANGUAGE, FILE = GOOD.parts
 
