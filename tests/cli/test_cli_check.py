@@ -145,6 +145,18 @@ def test_a_refused_key_is_not_shown(soundcheck: Soundcheck, raw_server) -> None:
         (("http://127.0.0.1:1/v1", "--only", "shema"), "shema"),
         (("--fault", "refuses-wavs"), "refuses-wav"),
         (("http://127.0.0.1:1/v1", "--fault", "no-usage"), "leave out the URL"),
+        (("",), "the URL is empty"),
+        (("http://127.0.0.1:1/v1", "--profile", ""), "--profile is empty"),
+        (("http://127.0.0.1:1/v1", "--timeout", "inf"), "at most a day"),
+        (("http://127.0.0.1:1/v1", "--timeout", "1e300"), "at most a day"),
+        (("http://127.0.0.1:1/v1", "--max-rate", "nan"), "--max-rate must be more than 0"),
+        (("http://127.0.0.1:1/v1", "--max-upload-mb", "nan"), "--max-upload-mb must be"),
+        (("http://127.0.0.1:1/v1", "--profile", "nan.toml"), "nan.toml:3: must be a number"),
+        (("http://127.0.0.1:1/v1", "--waivers", "."), ".: cannot be read"),
+        (("http://127.0.0.1:1/v1", "--suite", "x" * 5000), "File name too long"),
+        (("ftp://me:sEcReT@host/v1",), "'…@host/v1' is not an http"),
+        (("http://me:sEcReT@[::1/v1",), "'…@[::1/v1' is not a URL"),
+        (("localhost:1/v1?key=sEcReT",), "'localhost:1/v1' is not an http"),
     ],
 )
 def test_bad_usage_is_one_message(
@@ -153,11 +165,13 @@ def test_bad_usage_is_one_message(
     """Bad usage and configuration are told in one message with exit 2, before anything is sent."""
     (tmp_path / "file").touch()
     (tmp_path / "broken.toml").write_text('extends = "openai"\ntitel = "x"\n')
+    (tmp_path / "nan.toml").write_text('extends = "vllm"\n[bounds]\nenglish = nan\n')
     (tmp_path / "typo.toml").write_text('extends = "vllm"\n[levels]\n"models/lst" = "MAY"\n')
     done = soundcheck("check", *arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert "sEcReT" not in done.stderr
 
 
 def test_a_rule_that_is_nowhere_is_refused(

@@ -22,6 +22,8 @@ def test_rule(answers):
         (None, (), "is no folder of requirements of your own"),
         ("", (), "holds no requirement: none of its test_*.py"),
         ("import nothing_of_the_kind", (), "cannot be imported: ModuleNotFoundError"),
+        ("import sys; sys.exit(0)", (), "cannot be imported: SystemExit"),
+        ("import pytest; pytest.importorskip('nothing')", (), "cannot be imported: Skipped"),
         (GOOD.replace("house/rule", "models/list"), (), "models/list is claimed by"),
         (GOOD + GOOD.replace("test_rule", "test_again"), (), "house/rule is claimed by"),
         (GOOD.replace("house/rule", "House rule"), (), "not of the form area/words-of-the-rule"),

@@ -157,3 +157,17 @@ def test_what_cannot_be_gone_on_with_is_told(soundcheck: Soundcheck, tmp_path: P
     ours = soundcheck("check", "--resume", "ours")
     assert ours.returncode == 2
     assert "bundled reference" in ours.stderr
+
+
+def test_damaged_records_are_asked_for_anew(
+    soundcheck: Soundcheck, recorded: Path, tmp_path: Path
+) -> None:
+    """What a crash left half written is no answer: the run goes on without it, and says so."""
+    whole = sorted((recorded / "exchanges").iterdir())
+    for path, content in zip(whole, (b"", b'{"digest": "x', b"[]"), strict=False):
+        path.write_bytes(content)
+    done = soundcheck("check", "--resume", "run")
+    assert done.returncode == 0, done.stderr
+    run = run_of(tmp_path / "run")
+    assert run["verdict"] == "conformant"
+    assert any("3 recorded exchanges could not be read" in note for note in run["notes"])

@@ -127,6 +127,11 @@ def test_the_command_line_wins(soundcheck: Soundcheck, raw_server, tmp_path: Pat
         ('base_url = "http://h/v1"\nheaders = { X = { evn = "A" } }', "toml:3: .*env"),
         ('base_url = "http://h/v1"\n[targets.x.query]\nsig = "sEcReT"', "toml:4: .*env ="),
         ('base_url = "http://h/v1"\nprofile = "opnai"', "did you mean openai"),
+        ('base_url = "http://h/v1"\ntimeout = nan', "toml:3: must be a number that is finite"),
+        ('base_url = "http://h/v1"\nmax_requests = 1' + "0" * 30, "toml:3: .*64 bits"),
+        ('base_url = "http://h/v1"\nmax_requests = 1' + "0" * 5000, "a number is too long"),
+        ('base_url = "http://h/v1"\nquery = ' + "[" * 5000, "too much stands inside"),
+        ('base_url = "http://me:sEcReT@[::1/v1"', "is not a URL"),
         ("base_url = ", "not valid TOML"),
     ],
 )

@@ -110,11 +110,14 @@ def test_verdicts_are_the_same_under_xdist(
     assert run["cost"]["planned"]["requests"] == 3
 
 
-def test_a_wrong_target_is_a_usage_error(run_pytest: Pytest) -> None:
+@pytest.mark.parametrize(
+    ("url", "message"), [("localhost:8000", "not an http"), ("", "--stt-url is empty")]
+)
+def test_a_wrong_target_is_a_usage_error(run_pytest: Pytest, url: str, message: str) -> None:
     """A target that cannot be used ends pytest with its code for usage errors and one message."""
-    done = run_pytest("--stt-url", "localhost:8000")
+    done = run_pytest("--stt-url", url)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "not an http" in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -4,6 +4,7 @@ Nothing heavy is imported here: ``soundcheck --version`` and the first line of a
 come at once, so each command imports what it needs when it runs.
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -72,6 +73,9 @@ def main() -> None:
         typer.echo("soundcheck: interrupted", err=True)
         sys.exit(ExitCode.NO_VERDICT)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            typer.echo(f"soundcheck: {str(error.filename)[:80]}…: {error.strerror}", err=True)
+            sys.exit(ExitCode.USAGE)
         # A traceback would end in exit code 1, which says that a deployment failed.
         if os.environ.get("SOUNDCHECK_DEBUG"):
             traceback.print_exc()

@@ -195,6 +195,18 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print run.json on stdout.")] = False,
 ) -> None:
     """Check a deployment against everything that its profile claims."""
+    _refuse_empty(
+        {
+            "the URL": url,
+            "--profile": profile,
+            "--model": model,
+            "--api-key-env": api_key_env,
+            "--effort": effort,
+            "--tap": tap,
+            "--upstream": upstream,
+            "--dialect": dialect,
+        }
+    )
     if effort not in (None, "quick", "full", "deep"):
         raise SoundcheckError(f"--effort is quick, full or deep, not {effort!r}")
     if url is not None and (fault or dialect):
@@ -323,6 +335,16 @@ def check(
 
 
 check.__doc__ = f"{check.__doc__}\n{EXAMPLES}"
+
+
+def _refuse_empty(given: dict[str, str | None]) -> None:
+    """Refuse what was given without a word in it, most likely by a variable that is not set.
+
+    Taken for not given, an empty URL would have the reference judged, and a gate hold.
+    """
+    for name, value in given.items():
+        if value is not None and not value.strip():
+            raise SoundcheckError(f"{name} is empty: is the variable set that it is taken from?")
 
 
 def _check_names(names: list[str], own: tuple[Path, ...]) -> None:

@@ -35,7 +35,9 @@ def load_own(folder: Path) -> tuple[Requirement, ...]:
         place = sha256(str(path.resolve()).encode()).hexdigest()[:16]
         try:
             found += _rules(path, f"own_{place}")
-        except Exception as error:  # whatever a user's module does: it is to be told, not to end us
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # it may skip itself, or exit: told, it must not end us
             raise SoundcheckError(
                 f"{path} cannot be imported: {type(error).__name__}: {error}"
             ) from error

@@ -16,6 +16,9 @@ import httpx
 from soundcheck.errors import SoundcheckError
 from soundcheck.http.access import Access
 
+LONGEST_TIMEOUT = 86_400.0
+"""Seconds that an exchange may be waited for at most: the system's clocks take no number at all."""
+
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -98,10 +101,11 @@ class Target:
         try:
             url = httpx.URL(self.base_url)
         except (httpx.InvalidURL, ValueError) as error:
-            raise SoundcheckError(f"{self.base_url!r} is not a URL: {error}") from None
+            why = "" if "@" in self.base_url else f": {error}"  # which may quote a password
+            raise SoundcheckError(f"{_bare(self.base_url)!r} is not a URL{why}") from None
         if url.scheme not in ("http", "https") or not url.host:
             raise SoundcheckError(
-                f"{self.base_url!r} is not an http(s) URL; give the base of the API, "
+                f"{_bare(self.base_url)!r} is not an http(s) URL; give the base of the API, "
                 "for example http://localhost:8000/v1"
             )
         if url.userinfo:
@@ -193,3 +197,9 @@ class Target:
 
 def _read(value: Value) -> str:
     return value.read() if isinstance(value, Variable) else value
+
+
+def _bare(url: str) -> str:
+    """Return what is taken for a URL without what may be secret in it: a login, and a query."""
+    _, login, place = url.rpartition("@")
+    return ("…@" if login else "") + re.split("[?#]", place, maxsplit=1)[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 from soundcheck.contract.profile import built_in
 from soundcheck.contract.requirement import EFFORTS
-from soundcheck.contract.target import Target, Value, Variable, Way
+from soundcheck.contract.target import LONGEST_TIMEOUT, Target, Value, Variable, Way
 from soundcheck.contract.toml_file import TomlFile, read_toml
 from soundcheck.contract.traffic import FREE, Caps, Manners
 from soundcheck.errors import SoundcheckError
@@ -51,13 +51,13 @@ _SCHEMA: dict[str, Any] = {
                     "client_cert": _TEXT,
                     "client_key": _TEXT,
                     "proxy": _VALUE | {"minLength": 1},
-                    "timeout": {"type": "number", "minimum": 1},
+                    "timeout": {"type": "number", "minimum": 1, "maximum": LONGEST_TIMEOUT},
                     "jobs": {"type": "integer", "minimum": 1, "maximum": 64},
                     "max_rate": _POSITIVE,
                     "max_requests": {"type": "integer", "minimum": 1},
                     "max_audio_minutes": _POSITIVE,
                     "max_upload_mb": _POSITIVE,
-                    "price_per_audio_minute": {"type": "number", "minimum": 0},
+                    "price_per_audio_minute": {"type": "number", "minimum": 0, "maximum": 1e6},
                     "currency": {"type": "string", "minLength": 1, "maxLength": 8},
                 },
             },

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -44,6 +44,8 @@ class TomlFile:
         """Raise the first breach of ``schema`` (JSON Schema) by line, with a hint at its remedy."""
         from jsonschema import Draft202012Validator, FormatChecker
 
+        for where in _no_numbers(self.document):
+            raise self.problem(where, "must be a number that is finite and within 64 bits")
         validator = Draft202012Validator(schema, format_checker=FormatChecker())
         errors = list(validator.iter_errors(self.document))
         # What is missing may be there under a name that is told to be wrong.
@@ -66,6 +68,23 @@ def read_toml(path: Path, error: type[SoundcheckError] = SoundcheckError) -> Tom
         place = re.search(r" \(at line (\d+), column \d+\)$", str(problem))
         line = f":{place[1]}" if place else ""
         raise error(f"{path}{line}: not valid TOML: {problem}") from None
+    except (ValueError, RecursionError):  # thousands of digits, or of brackets
+        raise error(
+            f"{path}: not valid TOML: a number is too long, or too much stands inside one another"
+        ) from None
+
+
+def _no_numbers(value: object, *where: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Yield where numbers stand that no limit can be: TOML knows nan, inf, and any length."""
+    if isinstance(value, int | float):
+        if not abs(value) < 2**63:  # nan is below nothing
+            yield where
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            yield from _no_numbers(member, *where, key)
+    elif isinstance(value, list):
+        for number, member in enumerate(value):
+            yield from _no_numbers(member, *where, number)
 
 
 def _told(error: Any) -> tuple[list[str | int], str]:

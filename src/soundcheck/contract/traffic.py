@@ -5,6 +5,7 @@ What was counted stands in the run folder, so that all processes of a run keep t
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -38,7 +39,10 @@ class Held(Untestable):
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """The most that one run may ask; ``None`` is no bound. Raises SoundcheckError below zero."""
+    """The most that one run may ask; ``None`` is no bound.
+
+    Raises SoundcheckError for what is no amount.
+    """
 
     requests: int | None = None
     audio_minutes: float | None = None
@@ -47,7 +51,7 @@ class Caps:
     def __post_init__(self) -> None:
         """Refuse bounds under which nothing could be sent."""
         for name, value in asdict(self).items():
-            if value is not None and value <= 0:
+            if value is not None and not 0 < value < math.inf:
                 raise SoundcheckError(f"--max-{name.replace('_', '-')} must be more than 0")
 
     def exceeded_by(self, cost: Cost) -> dict[str, str]:
@@ -81,7 +85,7 @@ class Manners:
 
     def __post_init__(self) -> None:
         """Refuse a rate at which nothing would ever be sent."""
-        if self.max_rate is not None and self.max_rate <= 0:
+        if self.max_rate is not None and not 0 < self.max_rate < math.inf:
             raise SoundcheckError("--max-rate must be more than 0 requests per second")
 
 

@@ -66,6 +66,17 @@ class Store:
         for path in sorted(self.folder.glob("*.json")):
             yield Exchange.from_json(json.loads(path.read_bytes()))
 
+    def remove_damaged(self) -> int:
+        """Forget every exchange that cannot be read, as a crash may leave them; return how many."""
+        damaged = 0
+        for path in self.folder.glob("*.json"):
+            try:
+                Exchange.from_json(json.loads(path.read_bytes()))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                path.unlink()
+                damaged += 1
+        return damaged
+
     def remove(self, digest: str) -> None:
         """Forget the exchange with ``digest``: it is to be made anew."""
         self.path(digest).unlink(missing_ok=True)

@@ -62,6 +62,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start a session when a target is given."""
     url, replay = config.getoption("--stt-url"), config.getoption("--stt-replay")
     resume = config.getoption("--stt-resume")
+    if url is not None and not url.strip():
+        # Taken for not given, everything would be skipped, which pytest counts as success.
+        raise pytest.UsageError("--stt-url is empty: is the variable set that it is taken from?")
     if not (url or replay or resume) or config.pluginmanager.has_plugin(SESSION):
         return
     if resume and replay:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from soundcheck.contract.profile import Profile, load_profile
-from soundcheck.contract.target import Target, Way
+from soundcheck.contract.target import LONGEST_TIMEOUT, Target, Way
 from soundcheck.contract.traffic import FREE, Manners
 from soundcheck.errors import SoundcheckError
 
@@ -64,8 +64,10 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse numbers that nothing could be sent with."""
-        if self.jobs < 1 or self.timeout <= 0:
-            raise SoundcheckError("jobs must be at least 1 and timeout more than 0 seconds")
+        if self.jobs < 1 or not 0 < self.timeout <= LONGEST_TIMEOUT:
+            raise SoundcheckError(
+                "jobs must be at least 1, and timeout more than 0 seconds and at most a day"
+            )
         for name, address in (("tap", self.tap), ("upstream", self.upstream)):
             if address and not _ADDRESS.fullmatch(address):
                 raise SoundcheckError(f"--{name} takes HOST:PORT, not {address!r}")

@@ -99,7 +99,8 @@ class Earlier:
     """What a run has from before: its sittings, the deployment as it was, and what is kept.
 
     ``kept`` is what the answers that are not asked for again had cost, and ``again`` how many of
-    these requests were sent again. ``first`` are the answers of the preflight, which is asked anew.
+    these requests were sent again. ``first`` are the answers of the preflight, which is asked anew,
+    as are the ``damaged`` records, of which there were so many.
     """
 
     sittings: tuple[Sitting, ...] = ()
@@ -107,6 +108,7 @@ class Earlier:
     kept: Counted = field(default_factory=Counted)
     again: int = 0
     first: tuple[Exchange, ...] = ()
+    damaged: int = 0
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -115,10 +117,12 @@ class Earlier:
             return ()
         count = len(self.sittings)
         times = "once" if count == 1 else f"{count} times"
-        return (
+        told = (
             f"resumed {times}: the run began at {self.sittings[0].started}, and its cost is that "
-            "of all its parts",
+            "of all its parts"
         )
+        asked = f"{self.damaged} recorded exchanges could not be read, and were asked for anew"
+        return (told, asked) if self.damaged else (told,)
 
     def check(self, now: Deployment, base_url: str) -> None:
         """Raise SoundcheckError where ``now`` is not the deployment of before."""
@@ -141,6 +145,7 @@ def reopened(folder: Path, store: Store, profile: Profile, target: Target) -> Ea
     deployment or was put off by it to the end.
     """
     run = load_run(folder)
+    damaged = store.remove_damaged()
     spent, again = cost_of_sent(store.exchanges()), sent_again(store.exchanges())
     sittings = (*run.earlier, _last(run, spent, again))
     try:
@@ -157,6 +162,7 @@ def reopened(folder: Path, store: Store, profile: Profile, target: Target) -> Ea
         cost_of_sent(store.exchanges()),
         sent_again(store.exchanges()),
         tuple(filter(None, first)),
+        damaged,
     )
 
 
