@@ -31,6 +31,7 @@ from soundcheck.contract import (
     word_error_rate,
 )
 from soundcheck.contract.probe import MODEL, NO_FILE, fields_of
+from soundcheck.contract.wording import words_of
 from soundcheck.http.multipart import DataURL, Field, File
 
 Found = Callable[[str], None]
@@ -64,6 +65,9 @@ WORD_AND_SEGMENT = transcription(
 STEERED_MARGIN = 0.05
 DESTROYED = 0.10
 """How much more of the words may be wrong with a prompt."""
+
+ROUNDING = 1e-9
+"""What sums of rates may be off by: a word must not weigh more for that."""
 
 PROMPT = "A collection of everyday sentences, read aloud."
 """What fits every recording, and is said in none."""
@@ -244,13 +248,27 @@ def test_language_names_are_handled(answers: Answers, case: Case, found: Found) 
     killed_by=["assumes-english"],
     draft=["STT-PARAM-006"],
 )
-@probes(answer=transcription("russian.wav"))
+@probes(
+    answer=transcription("russian.wav"),
+    named=transcription("russian.wav", language="ru", response_format="json"),
+)
 def test_the_language_is_detected(answers: Answers) -> None:
-    """Russian speech without a language gives a text in Cyrillic letters, not an English one."""
+    """Russian speech without a language gives a text in Cyrillic letters, not an English one.
+
+    Where it has none with its language named either, the model does not know it.
+    """
     text = answers.answer.text
+    if _is_cyrillic(text):
+        return
+    if answers.named.status != 200 or not _is_cyrillic(answers.named.text):
+        raise NotObserved("with the language named the text is not Russian either")
+    raise AssertionError(f"the text of Russian speech is {shown(text, 100)}")
+
+
+def _is_cyrillic(text: str) -> bool:
     letters = [one for one in text if one.isalpha()]
     own = sum(unicodedata.name(one, "").startswith("CYRILLIC") for one in letters)
-    assert own > len(letters) / 2, f"the text of Russian speech is {shown(text, 100)}"
+    return own > len(letters) / 2
 
 
 @requirement(
@@ -265,7 +283,8 @@ def test_the_detected_language_is_told(answers: Answers) -> None:
     """verbose_json of German speech without a language names German, in words or by its code."""
     body = answers.answer.ok().object()
     told = body.get("language")
-    known = isinstance(told, str) and told.casefold() in ("de", "german", "deutsch")
+    named = told.casefold() if isinstance(told, str) else ""
+    known = named.partition("-")[0] in ("de", "deu", "ger", "german", "deutsch")
     assert known, f"{member(body, 'language')} for German speech"
 
 
@@ -958,9 +977,12 @@ def _handled(answer: Answer) -> str:
 
 
 def _same(expected: str, text: str, deployment: Deployment, how: str) -> None:
-    """Assert that two answers to the same speech have the same text, as far as models do."""
+    """Assert that two answers to the same speech have the same text, as far as models do.
+
+    Of a short clip one word may differ, whatever the bound.
+    """
     wrong = word_error_rate(expected, text)
-    assert wrong <= deployment.profile.bounds.same_transcript, (
+    assert wrong <= max(deployment.profile.bounds.same_transcript, _one_word(expected)), (
         f"{how} {shown(expected, 100)} became {shown(text, 100)}"
     )
 
@@ -968,16 +990,23 @@ def _same(expected: str, text: str, deployment: Deployment, how: str) -> None:
 def _no_worse(answer: Answer, other: Answer, margin: float, deployment: Deployment) -> None:
     """Assert that ``answer`` has at most ``margin`` more of its words wrong than ``other``.
 
-    Nothing follows where the voice of the clip is not understood: there is no telling noise apart.
+    Of a short clip one word more may be. Nothing follows where the voice of the clip is not
+    understood: there is no telling noise apart.
     """
     spoken = answer.spoken
     texts = answer.text, other.text
     rate, reference = (word_error_rate(spoken.transcript or "", t, spoken.language) for t in texts)
     if reference > deployment.profile.bounds.calibration:
         raise NotObserved(f"{reference:.0%} of the words are wrong without it too")
-    assert rate <= reference + margin, (
+    margin = max(margin, _one_word(spoken.transcript or "", spoken.language))
+    assert rate <= reference + margin + ROUNDING, (
         f"{rate:.0%} of the words are wrong, {reference:.0%} without it: {shown(texts[0], 150)}"
     )
+
+
+def _one_word(text: str, language: str | None = "en") -> float:
+    """Return the word error rate of one wrong word in ``text``."""
+    return 1 / max(1, len(words_of(text, language)))
 
 
 def _takes_prompts(deployment: Deployment) -> None:

@@ -13,11 +13,13 @@ from soundcheck.contract import (
     Answer,
     Answers,
     Case,
+    Deployment,
     Lane,
     NotObserved,
     Probe,
-    Untestable,
     cases,
+    had_its_time,
+    had_time_enough,
     normalised,
     probes,
     requirement,
@@ -95,9 +97,11 @@ OTHER_HALVES = [_case(form, f"truncated-sentence.{form}") for form in ("mp3", "w
 )
 @cases(*HALVES)
 @probes(lambda case: {"answer": case.value, "whole": TWIN})
-def test_half_a_file_gives_the_first_words(answers: Answers, case: Case, found: Found) -> None:
+def test_half_a_file_gives_the_first_words(
+    answers: Answers, case: Case, deployment: Deployment, found: Found
+) -> None:
     """The first half of a file is refused, or transcribed as the beginning of the whole."""
-    _begins_as_the_whole(answers, found)
+    _begins_as_the_whole(answers, deployment, found)
 
 
 @requirement(
@@ -111,10 +115,10 @@ def test_half_a_file_gives_the_first_words(answers: Answers, case: Case, found: 
 @cases(*OTHER_HALVES)
 @probes(lambda case: {"answer": case.value, "whole": TWIN})
 def test_half_a_file_of_another_format_gives_the_first_words(
-    answers: Answers, case: Case, found: Found
+    answers: Answers, case: Case, deployment: Deployment, found: Found
 ) -> None:
     """The first half of a file of another format is refused or gives the first words as well."""
-    _begins_as_the_whole(answers, found)
+    _begins_as_the_whole(answers, deployment, found)
 
 
 DAMAGED = [_case(form, f"corrupt-sentence.{form}") for form in ("mp3", "webm")]
@@ -135,9 +139,10 @@ MORE_DAMAGED = [
     draft=["STT-ROBUST-003"],
 )
 @cases(*DAMAGED)
-@probes(lambda case: {"answer": case.value})
+@probes(lambda case: {"answer": case.value, "usual": GOOD})
 def test_a_damaged_file_is_answered(answers: Answers, case: Case, found: Found) -> None:
     """A file in whose middle one byte of a hundred is changed gets 200 or a 4xx within 30 s."""
+    had_time_enough(answers.answer, answers.usual, PATIENCE)
     _is_taken(answers.answer, found)
 
 
@@ -150,11 +155,12 @@ def test_a_damaged_file_is_answered(answers: Answers, case: Case, found: Found) 
     draft=["STT-ROBUST-003"],
 )
 @cases(*MORE_DAMAGED)
-@probes(lambda case: {"answer": case.value})
+@probes(lambda case: {"answer": case.value, "usual": GOOD})
 def test_a_damaged_file_of_another_format_is_answered(
     answers: Answers, case: Case, found: Found
 ) -> None:
     """A damaged file of another format, or noise behind its first bytes, gets 200 or a 4xx."""
+    had_time_enough(answers.answer, answers.usual, PATIENCE)
     _is_taken(answers.answer, found)
 
 
@@ -174,9 +180,10 @@ LYING_SIZES = (
     draft=["STT-ROBUST-004"],
 )
 @cases(*LYING_SIZES)
-@probes(lambda case: {"answer": case.value})
+@probes(lambda case: {"answer": case.value, "usual": GOOD})
 def test_a_wrong_length_is_answered(answers: Answers, case: Case) -> None:
     """A WAV file whose header gives a wrong length is transcribed or refused with a 4xx."""
+    had_time_enough(answers.answer, answers.usual, PATIENCE)
     _is_taken(answers.answer)
 
 
@@ -197,14 +204,10 @@ def test_a_streamed_wav_is_transcribed(answers: Answers, case: Case) -> None:
     )
 
 
-NO_AUDIO = (
-    _case("zip", "not-audio-zip.wav", "a ZIP archive as WAV"),
-    Case(
-        "silent-film",
-        "video-only.mp4",
-        _hostile("video-only.mp4", mistake="pictures without sound"),
-    ),
+SILENT_FILM = Case(
+    "silent-film", "video-only.mp4", _hostile("video-only.mp4", mistake="pictures without sound")
 )
+NO_AUDIO = (_case("zip", "not-audio-zip.wav", "a ZIP archive as WAV"), SILENT_FILM)
 MORE_NO_AUDIO = (
     _case("pdf", "not-audio-pdf.wav", "a PDF document as WAV"),
     _case("program", "not-audio-elf.wav", "a program as WAV"),
@@ -224,9 +227,15 @@ MORE_NO_AUDIO = (
 @cases(*NO_AUDIO)
 @probes(lambda case: {"answer": case.value, "twin": GOOD})
 def test_other_files_are_refused(answers: Answers, case: Case) -> None:
-    """A file of another kind is refused with a 4xx, and audio under the same name is not."""
+    """A file of another kind is refused with a 4xx, and audio under the same name is not.
+
+    MP4 is documented, so of a film without sound it may be said that nobody speaks in it.
+    """
     answers.twin.ok()
-    answers.answer.refused()
+    answer = answers.answer
+    if case.id == SILENT_FILM.id and answer.status == 200 and not answer.text.strip():
+        return
+    answer.refused()
 
 
 @requirement(
@@ -358,15 +367,22 @@ def test_nothing_is_remembered(answers: Answers) -> None:
         assert not phrase, f"silence is given what was said before it: {shown(text)}"
 
 
-def _begins_as_the_whole(answers: Answers, found: Found) -> None:
-    """Assert that half a file has no text that the whole one has not, if it has any."""
+def _begins_as_the_whole(answers: Answers, deployment: Deployment, found: Found) -> None:
+    """Assert that half a file has no text that the whole one has not, if it has any.
+
+    Where the voice is not understood in the whole file, its words tell nothing of those of a half.
+    """
     if not answers.whole.text.strip():
         raise NotObserved("the whole file is given no text either")
+    had_time_enough(answers.answer, answers.whole, PATIENCE)
     if not _is_taken(answers.answer, found):
         return
     text, whole = answers.answer.text, answers.whole.text
     words = normalised(text).split()
     assert words, f"half of the file is there, and the text is empty: {answers.answer.excerpt}"
+    rate = word_error_rate(answers.whole.spoken.transcript, whole)
+    if rate > deployment.profile.bounds.calibration:
+        raise NotObserved(f"{rate:.0%} of the words are wrong in the whole file too")
     known = {*normalised(whole).split(), *normalised(answers.whole.spoken.transcript).split()}
     invented = [word for word in words if word not in known]
     # The last word may be cut, and what a model makes of it is its own.
@@ -380,12 +396,7 @@ def _begins_as_the_whole(answers: Answers, found: Found) -> None:
 
 def _is_taken(answer: Answer, found: Found = lambda _: None) -> bool:
     """Tell whether a file that may be refused was transcribed; fails for any other answer."""
-    error, took = answer.exchange.error, answer.exchange.timing.done_s
-    if error is not None and error.kind == "timeout" and round(took, 1) < PATIENCE:
-        raise Untestable(
-            f"it was given up on after {took:.0f} s, sooner than the {PATIENCE:.0f} s allowed: "
-            "give a longer --timeout"
-        )
+    had_its_time(answer, PATIENCE)
     status = answer.status
     assert status == 200 or 400 <= status <= 499, (
         f"expected 200 or a 4xx refusal, got {answer.excerpt}"

@@ -12,10 +12,12 @@ from soundcheck.contract import (
     Answer,
     Answers,
     Case,
+    Deployment,
     Lane,
     NotObserved,
     Probe,
     cases,
+    had_time_enough,
     probes,
     requirement,
     shown,
@@ -94,6 +96,7 @@ def _crafted(filename: bytes) -> Crafted:
 def test_a_wrong_label_is_answered(answers: Answers, case: Case, found: Found) -> None:
     """Audio under the name or type of something else is transcribed or refused with a 4xx."""
     answers.twin.ok()
+    had_time_enough(answers.answer, answers.twin, PATIENCE)
     found(_taken_or_refused(answers.answer))
 
 
@@ -109,6 +112,7 @@ def test_a_wrong_label_is_answered(answers: Answers, case: Case, found: Found) -
 def test_a_name_without_extension_is_answered(answers: Answers, found: Found) -> None:
     """A file whose name has no extension is transcribed, or refused with a list of the formats."""
     answers.twin.ok()
+    had_time_enough(answers.answer, answers.twin, PATIENCE)
     found(_taken_or_refused(answers.answer))
     if answers.answer.status == 200:
         return
@@ -160,6 +164,7 @@ NESTED = Crafted(
 def test_a_malformed_form_is_answered(answers: Answers, case: Case, found: Found) -> None:
     """A form that breaks the rules of multipart is read all the same, or refused with a 4xx."""
     answers.twin.ok()
+    had_time_enough(answers.answer, answers.twin, PATIENCE)
     found(_taken_or_refused(answers.answer))
 
 
@@ -195,6 +200,7 @@ def test_a_malformed_form_is_answered(answers: Answers, case: Case, found: Found
 def test_a_form_that_is_cut_is_answered(answers: Answers, case: Case, found: Found) -> None:
     """A form that ends in the middle, as long as it says, is answered within 30 s."""
     answers.twin.ok()
+    had_time_enough(answers.answer, answers.twin, PATIENCE)
     found(_taken_or_refused(answers.answer))
 
 
@@ -214,6 +220,7 @@ def _of_many_parts(number: int) -> Probe:
 def test_a_form_of_many_parts_is_answered(answers: Answers, found: Found) -> None:
     """A form with 1001 more fields is transcribed or refused with a 4xx, within 30 s."""
     answers.twin.ok()
+    had_time_enough(answers.answer, answers.twin, PATIENCE)
     found(_taken_or_refused(answers.answer))
 
 
@@ -229,6 +236,7 @@ def test_a_form_of_many_parts_is_answered(answers: Answers, found: Found) -> Non
 def test_a_form_of_very_many_parts_is_answered(answers: Answers, found: Found) -> None:
     """A form with 10,000 more fields is transcribed or refused with a 4xx, within 30 s."""
     answers.twin.ok()
+    had_time_enough(answers.answer, answers.twin, PATIENCE)
     found(_taken_or_refused(answers.answer))
 
 
@@ -408,13 +416,17 @@ def test_invalid_text_is_answered(answers: Answers, found: Found) -> None:
     Case("end-of-text", value=(SENTENCE, "<|endoftext|>")),
 )
 @probes(lambda case: {"answer": _prompted(*case.value), "twin": case.value[0]})
-def test_tokens_in_a_prompt_stay_text(answers: Answers, case: Case) -> None:
+def test_tokens_in_a_prompt_stay_text(answers: Answers, case: Case, deployment: Deployment) -> None:
     """A model's control token in a prompt changes neither language nor task, nor is it answered."""
     token = case.value[1]
     if not _is_taken(answers.answer):
         raise NotObserved(f"a prompt with {token} is refused")
     usual, text = answers.twin.text, answers.answer.text
     assert token not in text, f"{token} of the prompt comes out in the text: {shown(text)}"
+    spoken = answers.twin.spoken
+    wrong = word_error_rate(spoken.transcript, usual, spoken.language)
+    if wrong > deployment.profile.bounds.calibration:  # any prompt may change what is a guess
+        raise NotObserved(f"{wrong:.0%} of the words are wrong without it too")
     rate = word_error_rate(usual, text)
     assert rate <= ANOTHER, f"with {token} in the prompt {shown(usual)} becomes {shown(text)}"
 
@@ -455,6 +467,7 @@ _UNTRUSTED = (
 def test_hostile_file_names_do_no_harm(answers: Answers, case: Case, found: Found) -> None:
     """A hostile file name is taken or refused: it adds no header and is shown as no path."""
     answers.twin.ok()
+    had_time_enough(answers.answer, answers.twin, PATIENCE)
     _is_harmless(answers.answer, found)
 
 
@@ -474,6 +487,7 @@ def test_hostile_file_names_do_no_harm(answers: Answers, case: Case, found: Foun
 def test_odd_file_names_do_no_harm(answers: Answers, case: Case, found: Found) -> None:
     """A very long file name and one with quotes are taken or refused, and do no harm either."""
     answers.twin.ok()
+    had_time_enough(answers.answer, answers.twin, PATIENCE)
     _is_harmless(answers.answer, found)
 
 

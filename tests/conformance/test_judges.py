@@ -650,6 +650,71 @@ def test_only_a_deployment_that_had_its_time_is_late(waited: float, verdict: str
     assert all(told.startswith(verdict) for told in _judge(CATALOGUE["errors/in-time"], answer))
 
 
+def _given(identifier: str, text_for: Callable[[Probe], str | None]) -> set[str]:
+    """Return how the rule decides where ``text_for`` gives the text of some answers."""
+
+    def answer(probe: Probe) -> Answer:
+        status, media_type, body = _right(probe)
+        text = text_for(probe)
+        body = body if text is None else {"text": text}
+        return _answer(probe, status, media_type, _bytes(body), None)
+
+    return {told.partition(":")[0] for told in _judge(CATALOGUE[identifier], answer)}
+
+
+def _names(probe: Probe, field: str) -> bool:
+    return any(part.name == field for part in probe.parts)
+
+
+@pytest.mark.parametrize(
+    ("unnamed", "named", "verdict"),
+    [
+        (None, None, "pass"),
+        ("Today the weather is good.", None, "AssertionError"),
+        ("", None, "AssertionError"),
+        ("Segodnja pogoda.", "Segodnja horoshaja pogoda.", "NotObserved"),
+        ("", "", "NotObserved"),
+    ],
+)
+def test_who_knows_no_russian_need_not_detect_it(
+    unnamed: str | None, named: str | None, verdict: str
+) -> None:
+    """A language that is not recognised when it is named says nothing of its detection."""
+
+    def text(probe: Probe) -> str | None:
+        return named if _names(probe, "language") else unnamed
+
+    assert _given("parameters/language-detected", text) == {verdict}
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [("de-DE", "pass"), ("deu", "pass"), ("German", "pass"), ("english", "AssertionError: lang")],
+)
+def test_german_has_several_names(told: str, verdict: str) -> None:
+    """A language may be told by its name, or by any code of it."""
+    found = _told("parameters/detected-language-told", lambda body: body.update(language=told))
+    assert all(one.startswith(verdict) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("The quick brown fox jumped.", "pass"),
+        ("The quick brown.", "AssertionError"),
+        ("", "AssertionError"),
+    ],
+)
+@pytest.mark.parametrize("field", ["empty-prompt", "neutral-prompt"])
+def test_a_prompt_may_change_a_word(field: str, text: str, verdict: str) -> None:
+    """One word of a short clip that a prompt changes is no harm, two are."""
+
+    def with_prompt(probe: Probe) -> str | None:
+        return text if _names(probe, "prompt") else None
+
+    assert _given(f"parameters/{field}", with_prompt) == {verdict}
+
+
 @pytest.mark.parametrize("dialect", ["openai", "vllm"])
 def test_what_must_be_refused_is_called_a_mistake(
     monkeypatch: pytest.MonkeyPatch, dialect: str

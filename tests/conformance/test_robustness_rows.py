@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from soundcheck.audio import Clip
-from soundcheck.contract import Answer, Answers, Case, Deployment, NotObserved, Probe, Untestable
+from soundcheck.contract import (
+    Answer,
+    Answers,
+    Case,
+    Deployment,
+    Lane,
+    NotObserved,
+    Probe,
+    Untestable,
+)
 from soundcheck.contract.catalogue import load_catalogue
 from soundcheck.contract.profile import load_profile
 from soundcheck.http.exchange import Exchange, Response, SentRequest, Timing, TransportError
@@ -122,6 +131,63 @@ def test_who_is_late_had_its_time(identifier: str, allowed: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("usual", "verdict"),
+    [
+        (5.0, "AssertionError: no complete answer (timeout"),
+        (20.0, "Untestable: not answered in 30"),
+    ],
+)
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        "robustness/damaged-file",
+        "robustness/truncated-file",
+        "robustness/wrong-wav-length",
+        "robustness/malformed-form",
+        "robustness/many-parts",
+        "robustness/hostile-filenames",
+    ],
+)
+def test_who_is_always_slow_does_not_hang(identifier: str, usual: float, verdict: str) -> None:
+    """Where a plain request takes long as well, no answer in 30 s tells nothing."""
+
+    def change(probe: Probe, exchange: Exchange) -> Exchange:
+        plain = probe.lane is Lane.SHARED
+        timing = replace(exchange.timing, done_s=usual)
+        return replace(exchange, timing=timing) if plain else _late(exchange, 30.0)
+
+    assert _begins(_told(identifier, change), verdict)
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        ({"text": ""}, {"pass"}),
+        ({"text": "Thank you."}, {"pass", "AssertionError: expected a 4xx refusal, got 200"}),
+    ],
+)
+def test_a_silent_film_may_have_an_empty_text(body: object, verdict: set[str]) -> None:
+    """Of a film without sound it may be said that nobody speaks, not what nobody says."""
+
+    def change(probe: Probe, exchange: Exchange) -> Exchange:
+        return _answering(exchange, 200, body) if "video-only.mp4" in probe.clips else exchange
+
+    told = _told("robustness/not-audio", change)
+    assert {one.partition(" application")[0] for one in told} == verdict
+
+
+def test_guesses_are_not_compared() -> None:
+    """Where a voice is not understood, other guesses at a half or with a prompt are no faults."""
+
+    def change(probe: Probe, exchange: Exchange) -> Exchange:
+        odd = probe.clips[0].startswith("truncated") or any(p.name == "prompt" for p in probe.parts)
+        return _answering(exchange, 200, {"text": "Well then." if odd else "A chill ran playing."})
+
+    for identifier in ("robustness/truncated-file", "robustness/tokens-stay-text"):
+        assert _begins(_told(identifier, change), "NotObserved: ")
+
+
+@pytest.mark.parametrize(
     ("text", "verdict"),
     [
         ("The children are playing in the", "pass"),
@@ -224,6 +290,7 @@ ERROR = {"error": {"message": "No.", "type": "x"}}
         (_first(200, {"text": SAID["sentence.wav"]}), "pass"),
         (_first(429, ERROR), "pass"),
         (_first(503, ERROR), "pass"),
+        (_of_crowd(lambda number, one: one if number else _late(one, 120.0)), "pass"),
         (_first(500, ERROR), "AssertionError: sentence.wav at once: 500"),
         (_first(200, {"text": SAID["other-sentence.wav"]}), "AssertionError: the text for"),
         (

@@ -75,6 +75,17 @@ def test_the_simplest_failure_is_found() -> None:
     assert "x 500" in found[0]
 
 
+def test_an_envelope_that_nobody_claims_is_not_asked_for() -> None:
+    """Where a profile accepts other errors a refusal is enough; a 5xx is a failure all the same."""
+    search_for_failure(
+        Deployment(lambda _: PLAIN), 40, prompts, lambda _: None, AFTER, envelope=False
+    )
+    with pytest.raises(AssertionError, match="expected a 4xx refusal, got 500"):
+        search_for_failure(
+            Deployment(lambda _: FAILED), 40, prompts, lambda _: None, AFTER, envelope=False
+        )
+
+
 @pytest.mark.parametrize("answer", [GOOD, REFUSED])
 def test_nothing_is_found_where_all_is_answered(answer: tuple[int, bytes]) -> None:
     """A transcript or an error in its envelope is right, and no request is made twice."""

@@ -1,6 +1,13 @@
 """What a deployment must keep, and how that is found out: the vocabulary of the suites."""
 
-from soundcheck.contract.answer import Answer, Answers, member, shown
+from soundcheck.contract.answer import (
+    Answer,
+    Answers,
+    had_its_time,
+    had_time_enough,
+    member,
+    shown,
+)
 from soundcheck.contract.credentials import Credentials
 from soundcheck.contract.deployment import Deployment
 from soundcheck.contract.probe import Lane, Probe, Wire, get, transcription
@@ -38,6 +45,8 @@ __all__ = [
     "conforms",
     "enveloped",
     "get",
+    "had_its_time",
+    "had_time_enough",
     "member",
     "normalised",
     "probes",

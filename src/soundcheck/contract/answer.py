@@ -195,6 +195,32 @@ class Answers(Mapping[str, Answer]):
         return len(self._answers)
 
 
+def had_its_time(answer: Answer, patience: float) -> None:
+    """Raise ``Untestable`` where no answer was waited for as long as a rule allows.
+
+    ``patience`` is in seconds; the run's own timeout may be shorter.
+    """
+    error, took = answer.exchange.error, answer.exchange.timing.done_s
+    if error is not None and error.kind == "timeout" and round(took, 1) < patience:
+        raise Untestable(
+            f"it was given up on after {took:.0f} s, sooner than the {patience:.0f} s allowed: "
+            "give a longer --timeout"
+        )
+
+
+def had_time_enough(answer: Answer, usual: Answer, patience: float) -> None:
+    """Raise ``Untestable`` where an answer is missing, but the ``usual`` request is slow as well.
+
+    Who needs more than half of ``patience`` (seconds) for that may be as slow, not stuck.
+    """
+    error, took = answer.exchange.error, usual.exchange.timing.done_s
+    if error is not None and error.kind == "timeout" and took > patience / 2:
+        raise Untestable(
+            f"not answered in {patience:.0f} s, but a plain request takes {took:.0f} s: "
+            "the deployment is too slow to tell"
+        )
+
+
 def member(body: Mapping[str, Any], name: str) -> str:
     """Return what ``body`` has as ``name``, as the beginning of a sentence."""
     return f"{name} is {shown(body[name]) if name in body else 'missing'}"

@@ -49,11 +49,13 @@ class Failure:
 class Search:
     """One search: it asks by ``ask``, ``most`` requests at most, half of them until one fails.
 
-    ``failed`` are those that did, in order, ``stopped`` says what ended the search early.
+    An error need not come in its ``envelope`` where that is accepted. ``failed`` are those that
+    did, in order, ``stopped`` says what ended the search early.
     """
 
     ask: Ask
     most: int
+    envelope: bool = True
     failed: list[Failure] = field(default_factory=list)
     exchanges: list[str] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -93,7 +95,7 @@ class Search:
         except Untestable as error:
             self.stopped = str(error)
             raise _Over from None
-        why, outcome = judged(probe, answer)
+        why, outcome = judged(probe, answer, envelope=self.envelope)
         self.outcomes[outcome] += 1
         self.exchanges.append(answer.exchange.digest)
         if why:
@@ -110,19 +112,21 @@ class Search:
         return f"{len(self.exchanges)} requests by seed {SEED} (Hypothesis {__version__}): {seen}"
 
 
-def judged(probe: Probe, answer: Answer) -> tuple[str, str]:
+def judged(probe: Probe, answer: Answer, *, envelope: bool = True) -> tuple[str, str]:
     """Return what is wrong with the answer to an odd request, ``""`` if nothing, and its outcome.
 
-    Right is a transcript, in JSON where no other format is asked for, or a client error in its
-    envelope.
+    Right is a transcript, in JSON where no other format is asked for, or a client error, which
+    comes in its ``envelope`` where that is asked for.
     """
     error = answer.exchange.error
     in_json = all(part.name != "response_format" for part in probe.parts)
     try:
         if answer.status == 200:
             _ = answer.text if in_json else answer.body
-        else:
+        elif envelope:
             enveloped(answer.refused())
+        else:
+            answer.refused()
     except AssertionError as wrong:
         return str(wrong), error.kind if error is not None else str(answer.status)
     return "", str(answer.status)
@@ -134,13 +138,16 @@ def search_for_failure(
     requests: "SearchStrategy[Probe]",
     found: Callable[[str], None],
     after: Probe,
+    *,
+    envelope: bool = True,
 ) -> None:
     """Fail if one of ``most`` odd ``requests`` is not answered as it must be.
 
-    The report has the simplest such request, by its ``mistake``. ``after`` is what the deployment
+    The report has the simplest such request, by its ``mistake``. Errors come in an ``envelope``
+    unless a profile accepts that they do not. ``after`` is what the deployment
     must still transcribe in the end. Raises ``Untestable`` where the search was cut short.
     """
-    search = Search(ask, most - 1)
+    search = Search(ask, most - 1, envelope)
     simplest = search.run(requests)
     found(search.told)
     last, reason = None, ""
