@@ -328,11 +328,13 @@ def test_two_values_are_treated_alike(answers: Answers, found: Found) -> None:
         "answer": _odd(
             "a prompt of 5 MB", MODEL, LANGUAGE, Field("prompt", "word " * (HUGE // 5)), FILE
         ),
+        "usual": GOOD,
         "next": replace(GOOD, lane=Lane.HOSTILE, repeat=1),
     }
 )
 def test_a_huge_field_is_answered(answers: Answers, found: Found) -> None:
     """A prompt of 5 MB is taken or refused with a 4xx, and the next request is transcribed."""
+    had_time_enough(answers.answer, answers.usual, PATIENCE)
     found(_taken_or_refused(answers.answer))
     following = answers.next
     assert following.status == 200, f"the request after it is answered {following.excerpt}"
@@ -379,11 +381,13 @@ def test_a_prompt_may_be_any_text(answers: Answers) -> None:
 )
 @probes(
     lambda case: {
-        "answer": _odd(case.value[0], MODEL, LANGUAGE, Field("prompt", case.value[1]), FILE)
+        "answer": _odd(case.value[0], MODEL, LANGUAGE, Field("prompt", case.value[1]), FILE),
+        "usual": GOOD,
     }
 )
 def test_control_characters_are_answered(answers: Answers, case: Case, found: Found) -> None:
     """A prompt with control characters is taken or refused with a 4xx."""
+    had_time_enough(answers.answer, answers.usual, PATIENCE)
     found(_taken_or_refused(answers.answer))
 
 
@@ -397,10 +401,12 @@ def test_control_characters_are_answered(answers: Answers, case: Case, found: Fo
 @probes(
     answer=_odd(
         "a prompt that is not UTF-8", MODEL, LANGUAGE, Field("prompt", b"\xff\xfe word"), FILE
-    )
+    ),
+    usual=GOOD,
 )
 def test_invalid_text_is_answered(answers: Answers, found: Found) -> None:
     """A prompt whose bytes are not UTF-8 is taken or refused with a 4xx."""
+    had_time_enough(answers.answer, answers.usual, PATIENCE)
     found(_taken_or_refused(answers.answer))
 
 

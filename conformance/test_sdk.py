@@ -606,6 +606,7 @@ DETECTION = (
     MUST,
     source="openai for Python: an object is sent as parts called NAME[KEY]; OAS VadConfig",
     package=PACKAGE,
+    needs=["diarization"],  # no document says that the other models take it
     killed_by=["object-refused"],
 )
 @probes(

@@ -19,7 +19,7 @@ from soundcheck.audio import Clip
 from soundcheck.contract import Answer, Answers, Case, Deployment, NotObserved, Probe, Untestable
 from soundcheck.contract.catalogue import load_catalogue
 from soundcheck.contract.contracts import ENCRYPTION
-from soundcheck.contract.credentials import Credentials
+from soundcheck.contract.credentials import WRONG_KEY, Credentials
 from soundcheck.contract.deployment import ListedModel
 from soundcheck.contract.profile import load_profile
 from soundcheck.contract.requirement import Requirement
@@ -713,6 +713,21 @@ def test_a_prompt_may_change_a_word(field: str, text: str, verdict: str) -> None
         return text if _names(probe, "prompt") else None
 
     assert _given(f"parameters/{field}", with_prompt) == {verdict}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 500])
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [(f"No such key: {WRONG_KEY[:8]}***", "pass"), (f"No such key: {WRONG_KEY}", "AssertionError")],
+)
+def test_a_key_is_echoed_whatever_the_status(status: int, told: str, verdict: str) -> None:
+    """A key that an error repeats is found in a 403 or a 500 too; its beginning is no secret."""
+
+    def answer(probe: Probe) -> Answer:
+        return _answer(probe, status, JSON, _bytes({"error": {"message": told}}), None)
+
+    [found] = _judge(CATALOGUE["auth/key-not-echoed"], answer)
+    assert found.startswith(verdict)
 
 
 @pytest.mark.parametrize("dialect", ["openai", "vllm"])
