@@ -27,6 +27,7 @@ from soundcheck.contract import (
     transcription,
     word_error_rate,
 )
+from soundcheck.contract.wording import common_phrase
 
 PATIENCE = 30.0
 """Seconds in which a damaged or lying file of a few seconds is answered, whatever the answer."""
@@ -371,7 +372,7 @@ def test_nothing_is_remembered(answers: Answers) -> None:
     prompted = [word for word in normalised(PRIVATE_WORDS).split() if word in heard]
     assert not prompted, f"silence is given a word of the prompt before it: {shown(text)}"
     for said in (answers.first.spoken.transcript, answers.first.text):
-        phrase = _common_phrase(said, text)
+        phrase = common_phrase(said, text)
         assert not phrase, f"silence is given what was said before it: {shown(text)}"
 
 
@@ -411,11 +412,3 @@ def _is_taken(answer: Answer, found: Found = lambda _: None) -> bool:
     )
     found("transcribed" if status == 200 else f"refused with {status}")
     return status == 200
-
-
-def _common_phrase(one: str, other: str) -> str:
-    """Return three words in a row that both texts have, ``""`` if there are none."""
-    first, second = normalised(one).split(), normalised(other).split()
-    places = (first[at : at + 3] for at in range(len(first) - 2))
-    inside = f" {' '.join(second)} "
-    return next((" ".join(p) for p in places if f" {' '.join(p)} " in inside), "")

@@ -32,6 +32,7 @@ from soundcheck.contract import (
 )
 from soundcheck.contract.crowd import most_under_way
 from soundcheck.contract.stream import stream_of
+from soundcheck.contract.wording import common_phrase
 from soundcheck.http.multipart import Field
 from soundcheck.http.pace import Leave, Pace
 
@@ -284,7 +285,7 @@ def test_clients_may_leave(answers: Answers, found: Found) -> None:
     """After 50 clients left, while they sent, waited or read, a request is served as before."""
     before, after = answers.before.ok(), answers.after
     left = Counter(
-        answer.exchange.left for name, answer in _read(answers).items() if name != "after"
+        answer.exchange.left for name, answer in answers.readable.items() if name != "after"
     )
     del left[""]
     if not left:
@@ -362,7 +363,7 @@ def _has_no_cross_talk(answers: Answers, found: Found) -> None:
     for answer in served.values():
         own, text = answer.spoken.name, _text_of(answer)
         for other, transcript in said.items():
-            phrase = _phrase(transcript, text) if other != own else ""
+            phrase = common_phrase(transcript, text) if other != own else ""
             assert not phrase or phrase in normalised(said[own]), (
                 f"the text for {own} has words of {other}, sent at the same time: {shown(text)}"
             )
@@ -440,14 +441,14 @@ def test_overload_is_told_politely(answers: Answers, deployment: Deployment, fou
             "soundcheck bench measures what it carries"
         )
     outcomes = Counter(
-        _outcome(answer) for name, answer in _read(answers).items() if name.startswith("request")
+        _outcome(answer) for name, answer in answers.readable.items() if name.startswith("request")
     )
     told = ", ".join(f"{times} x {outcome}" for outcome, times in sorted(outcomes.items()))
     found(f"{LOAD} requests at once: {told}")
     odd = [outcome for outcome in outcomes if outcome not in ("200", *map(str, BUSY))]
     assert not odd, f"expected 200, 429 or 503 from {LOAD} requests at once, got {told}"
     whole = answers.solo.text
-    for name, answer in _read(answers).items():
+    for name, answer in answers.readable.items():
         if name.startswith("request") and answer.status == 200:
             rate = word_error_rate(whole, answer.text)
             assert rate <= ANOTHER_TEXT, (
@@ -465,23 +466,12 @@ def _decodes_here(deployment: Deployment) -> bool:
     return deployment.local and not deployment.profile.is_private
 
 
-def _read(answers: Answers) -> dict[str, Answer]:
-    """Return the answers that say something about the deployment."""
-    read = {}
-    for name in answers:
-        try:
-            read[name] = answers[name]
-        except Untestable:
-            continue
-    return read
-
-
 def _served(answers: Answers, found: Found) -> Mapping[str, Answer]:
     """Return the answers to requests at once; that one is turned away, or waits too long, may be.
 
     Raises ``NotObserved`` where no two were under way at the same time.
     """
-    read = _read(answers)
+    read = answers.readable
     unserved = ("timeout", *map(str, BUSY))
     served = {name: a for name, a in read.items() if _outcome(a) not in unserved}
     if not served:
@@ -509,11 +499,3 @@ def _text_of(answer: Answer) -> str:
         return answer.text
     stream = stream_of(answer)
     return stream.text or str(stream.done.members.get("text") if stream.done else "")
-
-
-def _phrase(one: str, other: str) -> str:
-    """Return three words in a row that both texts have, ``""`` if there are none."""
-    first, second = normalised(one).split(), normalised(other).split()
-    places = (" ".join(first[at : at + 3]) for at in range(len(first) - 2))
-    inside = f" {' '.join(second)} "
-    return next((phrase for phrase in places if f" {phrase} " in inside), "")

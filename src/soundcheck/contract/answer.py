@@ -181,10 +181,14 @@ class Answers(Mapping[str, Answer]):
         return Answers({name: answer for name, answer in named if name is not None})
 
     @property
+    def readable(self) -> dict[str, Answer]:
+        """Return those that say something about the deployment."""
+        return {name: one for name, one in self._answers.items() if isinstance(one, Answer)}
+
+    @property
     def digests(self) -> Iterator[str]:
         """Return what identifies the exchanges of those that can be read."""
-        known = (one for one in self._answers.values() if isinstance(one, Answer))
-        return (answer.exchange.digest for answer in known)
+        return (answer.exchange.digest for answer in self.readable.values())
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names in the order of the probes."""

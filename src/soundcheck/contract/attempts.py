@@ -18,10 +18,16 @@ from typing import Any
 
 from soundcheck.contract.answer import Answers
 from soundcheck.contract.probe import Probe
-from soundcheck.contract.verdict import Level, NotObserved, Untestable, Verdict
+from soundcheck.contract.verdict import (
+    VIOLATED,
+    Level,
+    NotObserved,
+    Untestable,
+    Verdict,
+    sentence_of,
+)
 
 _MARK = " (attempt "
-_BY_LEVEL = {"MUST": Verdict.FAIL, "SHOULD": Verdict.WARN, "MAY": Verdict.INFO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,12 @@ class Attempt:
             return Verdict.PASS
         if isinstance(self.raised, NotObserved):
             return Verdict.NOT_APPLICABLE
-        return Verdict.UNTESTABLE if isinstance(self.raised, Untestable) else _BY_LEVEL[level]
+        return Verdict.UNTESTABLE if isinstance(self.raised, Untestable) else VIOLATED[level]
 
     @property
     def told(self) -> str:
         """Return why, in one line."""
-        return "" if self.raised is None else str(self.raised).partition("\nassert ")[0].strip()
+        return "" if self.raised is None else sentence_of(self.raised)
 
 
 class Attempted(Exception):
@@ -55,10 +61,10 @@ class Attempted(Exception):
     def decided(self, level: Level) -> tuple[Verdict, str]:
         """Return the verdict for a requirement of ``level``, and why."""
         verdicts = [attempt.verdict(level) for attempt in self.attempts]
-        failed = [n for n, verdict in enumerate(verdicts) if verdict is _BY_LEVEL[level]]
+        failed = [n for n, verdict in enumerate(verdicts) if verdict is VIOLATED[level]]
         if failed and (level == "MUST" or 2 * len(failed) >= len(verdicts)):
             first = self.attempts[failed[0]].told
-            return _BY_LEVEL[level], f"{first} ({len(failed)} of {len(verdicts)} attempts)"
+            return VIOLATED[level], f"{first} ({len(failed)} of {len(verdicts)} attempts)"
         for undecided in (Verdict.UNTESTABLE, Verdict.NOT_APPLICABLE):
             if undecided in verdicts and (undecided is Verdict.UNTESTABLE or not _passed(verdicts)):
                 number = verdicts.index(undecided)

@@ -34,12 +34,21 @@ class Verdict(StrEnum):
 DECIDED = frozenset({Verdict.PASS, Verdict.INFO, Verdict.WARN, Verdict.WAIVED, Verdict.FAIL})
 
 
+VIOLATED: dict[Level, Verdict] = {MUST: Verdict.FAIL, SHOULD: Verdict.WARN, MAY: Verdict.INFO}
+"""What a rule that was not kept comes to, by its level."""
+
+
 class NotObserved(Exception):
     """Raised by a judge: the condition of a conditional rule never occurred."""
 
 
 class Untestable(Exception):
     """Raised by a judge: something that only the user can supply is missing."""
+
+
+def sentence_of(raised: BaseException) -> str:
+    """Return what a judge's error says, without pytest's own rendering of an assertion below it."""
+    return str(raised).partition("\nassert ")[0].strip()
 
 
 def run_verdict(requirements: Iterable[tuple[str, Verdict]]) -> str:

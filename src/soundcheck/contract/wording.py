@@ -39,6 +39,14 @@ def words_of(text: str, language: str | None = "en") -> list[str]:
     return list("".join(words)) if language in _UNSPACED else words
 
 
+def common_phrase(one: str, other: str) -> str:
+    """Return three words in a row that both texts have, normalised; ``""`` if there are none."""
+    first, second = normalised(one).split(), normalised(other).split()
+    places = (" ".join(first[at : at + 3]) for at in range(len(first) - 2))
+    inside = f" {' '.join(second)} "
+    return next((phrase for phrase in places if f" {phrase} " in inside), "")
+
+
 def word_error_rate(reference: str, hypothesis: str, language: str | None = "en") -> float:
     """Return (substitutions + insertions + deletions) / words of ``reference`` by jiwer.
 

@@ -111,6 +111,7 @@ class Store:
                 )
                 for step in exchange.earlier
             ),
+            visits=exchange.visits and tuple(map(self._text, exchange.visits)),
             tapped=exchange.tapped and Tapped(tuple(map(self._hop, exchange.tapped.hops))),
         )
 

@@ -7,11 +7,9 @@ import pytest
 from soundcheck.contract.attempts import Attempted
 from soundcheck.contract.contracts import ENCRYPTION
 from soundcheck.contract.plan import Entry
-from soundcheck.contract.verdict import NotObserved, Untestable, Verdict
+from soundcheck.contract.verdict import VIOLATED, NotObserved, Untestable, Verdict, sentence_of
 from soundcheck.http.exchange import Exchange
 from soundcheck.report.run import Deviation, Repeat, Result
-
-_BY_LEVEL = {"MUST": Verdict.FAIL, "SHOULD": Verdict.WARN, "MAY": Verdict.INFO}
 
 
 def judge(entry: Entry, raised: pytest.ExceptionInfo[BaseException] | None) -> tuple[Verdict, str]:
@@ -28,7 +26,7 @@ def judge(entry: Entry, raised: pytest.ExceptionInfo[BaseException] | None) -> t
     if isinstance(error, Untestable):
         return Verdict.UNTESTABLE, str(error)
     if isinstance(error, (AssertionError, pytest.fail.Exception)):
-        return _BY_LEVEL[entry.level], _reason(str(error))
+        return VIOLATED[entry.level], sentence_of(error)
     if isinstance(error, pytest.skip.Exception):
         return Verdict.NOT_APPLICABLE, str(error)
     return Verdict.ERROR, f"{type(error).__name__}: {error} ({raised._getreprcrash() or ''})"
@@ -108,8 +106,3 @@ def xfail_reason(result: Result) -> str:
 
 def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _reason(text: str) -> str:
-    """Return the sentence of a failed assertion without pytest's own rendering below it."""
-    return text.partition("\nassert ")[0].strip()
