@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import soundcheck
+from soundcheck import suites
 
 ROOT = Path(soundcheck.__file__).parent
 ALLOWED = {
@@ -38,13 +39,22 @@ def test_every_package_has_its_place() -> None:
     assert packages - {"_suites"} == set(ALLOWED)
 
 
+def test_suites_judge_records() -> None:
+    """The suites know what was recorded, and neither how it was sent nor whom they judge."""
+    for path in suites.folder("conformance").rglob("*.py"):
+        wrong = set(_ours(path)) - {"audio", "http", "contract"}
+        assert not wrong, f"{path.name} imports {wrong}"
+
+
 def test_reports_know_no_network() -> None:
     """Reports are made from files: their package imports nothing that talks to a network."""
-    network = {"httpx", "socket", "urllib", "http", "ssl", "requests"}
+    network = {"httpx", "socket", "urllib.request", "http", "ssl", "requests"}
     for path in (ROOT / "report").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            assert not {name.partition(".")[0] for name in names} & network, path
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            assert not {one for name in names for one in (name, name.partition(".")[0])} & network
 
 
 def _ours(path: Path) -> Iterator[str]:

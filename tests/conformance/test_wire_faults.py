@@ -112,13 +112,13 @@ def check(
 
     No report is written: others test them.
     """
-    from soundcheck.cli.check import _judge
+    from soundcheck.cli.judging import judge
 
     monkeypatch.setattr("soundcheck.plugin.record.write_reports", lambda *_: None)
 
     def run(*faults: str, profile: str = "privatemode") -> SimpleNamespace:
         options, beside = stack(*faults, profile=profile)
-        _judge(options, [], beside, quiet=True, as_json=False)
+        judge(options, [], beside, quiet=True, as_json=False)
         # Not loaded as reports do it: that the file keeps its schema is tested elsewhere.
         text = (tmp_path / "run.json").read_text(encoding="utf-8")
         return json.loads(text, object_hook=lambda members: SimpleNamespace(**members))
