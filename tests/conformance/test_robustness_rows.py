@@ -75,6 +75,10 @@ def _late(exchange: Exchange, seconds: float) -> Exchange:
     return replace(exchange, response=None, error=error, timing=Timing(0.0, None, seconds))
 
 
+def _ask_nothing(_: Probe) -> Answer:
+    raise Untestable("a search has begun")
+
+
 def _told(identifier: str, change: Change, deployment: Deployment = LOCAL) -> set[str]:
     """Return what the row tells of its cases when the right exchanges are changed."""
     rule = CATALOGUE[identifier]
@@ -94,6 +98,7 @@ def _told(identifier: str, change: Change, deployment: Deployment = LOCAL) -> se
             "case": case,
             "deployment": deployment,
             "found": lambda sentence: None,
+            "ask": _ask_nothing,
         }
         wanted = inspect.signature(judge).parameters
         try:
@@ -161,6 +166,20 @@ def test_who_is_always_slow_does_not_hang(identifier: str, usual: float, verdict
         return replace(exchange, timing=timing) if plain else _late(exchange, 30.0)
 
     assert _begins(_told(identifier, change), verdict)
+
+
+@pytest.mark.parametrize(
+    ("usual", "verdict"),
+    [(5.0, "Untestable: a search has begun"), (20.0, "Untestable: a plain request takes 20 s")],
+)
+@pytest.mark.parametrize("kind", ["forms", "values", "filenames", "containers"])
+def test_no_search_among_slow_answers(kind: str, usual: float, verdict: str) -> None:
+    """Where a plain request is slow, hundreds of odd ones are not waited for."""
+
+    def change(_: Probe, exchange: Exchange) -> Exchange:
+        return replace(exchange, timing=replace(exchange.timing, done_s=usual))
+
+    assert _begins(_told(f"robustness/searched-{kind}", change), verdict)
 
 
 @pytest.mark.parametrize(
