@@ -1,5 +1,7 @@
 """``soundcheck doctor`` tells what is ready and what is not, and never a key."""
 
+import importlib.metadata
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,11 @@ def test_a_sound_installation_is_told(soundcheck: Soundcheck) -> None:
     assert done.returncode == 0, done.stdout
     assert "fault" not in done.stdout
     assert "soundcheck init" in done.stdout
+    needed = [
+        one for one in importlib.metadata.requires("stt-soundcheck") or () if "extra" not in one
+    ]
+    for name in (re.split(r"[^\w-]", one)[0] for one in needed):
+        assert f"{name} {importlib.metadata.version(name)}" in done.stdout
 
 
 def test_targets_are_looked_at(soundcheck: Soundcheck, raw_server, tmp_path: Path) -> None:

@@ -19,14 +19,28 @@ if TYPE_CHECKING:
 
 NEEDED = (
     "av",
+    "certifi",
     "cryptography",
     "espeakng-loader",
+    "filelock",
+    "h11",
     "httpx",
+    "hypothesis",
+    "jinja2",
+    "jiwer",
+    "jsonschema",
     "locust",
+    "matplotlib",
+    "multipart",
+    "numpy",
+    "platformdirs",
     "pocketsphinx",
+    "prometheus-client",
     "pytest",
+    "rich",
     "soundfile",
     "starlette",
+    "typer",
     "uvicorn",
 )
 OPTIONAL = {

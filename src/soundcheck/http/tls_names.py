@@ -198,29 +198,6 @@ CURVES_OF_TLS12 = (0x001D, 0x001E, 0x0017, 0x0018, 0x0019, 0x001A, 0x001B, 0x001
 WEAK_CURVES = (0x0013, 0x0012, 0x0010, 0x000F, 0x0011, 0x0001, 0x0002, 0x0003, 0x0004, 0x0005)
 """Curves of fewer than 224 bits, so of less than 112 bits of security."""
 
-ALERTS = {
-    0: "close_notify",
-    10: "unexpected_message",
-    20: "bad_record_mac",
-    22: "record_overflow",
-    40: "handshake_failure",
-    42: "bad_certificate",
-    47: "illegal_parameter",
-    49: "access_denied",
-    50: "decode_error",
-    51: "decrypt_error",
-    70: "protocol_version",
-    71: "insufficient_security",
-    80: "internal_error",
-    86: "inappropriate_fallback",
-    90: "user_canceled",
-    109: "missing_extension",
-    110: "unsupported_extension",
-    112: "unrecognized_name",
-    116: "certificate_required",
-    120: "no_application_protocol",
-}
-
 COMPRESSIONS = {0: "null", 1: "DEFLATE", 64: "LZS"}
 
 
