@@ -79,6 +79,8 @@ def transcribed(answer: Answer, *, asynchronous: bool = False, retries: int = 0)
     if given.get("stream") == "true":
         arguments["stream"] = True
     replay = _Replay(answer.exchange)
+    if answer.exchange.response is None:
+        retries = 0  # it would wait, and be told the same
     if asynchronous:
         return asyncio.run(replay.call_async(arguments, retries))
     return replay.call(lambda client: client.audio.transcriptions.create(**arguments), retries)
