@@ -33,7 +33,10 @@ def test_the_bundled_reference_conforms(soundcheck_process: Soundcheck, tmp_path
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert run["verdict"] == "conformant"
     assert run["target"]["reference"] is True
-    assert run["cost"]["planned"] == run["cost"]["spent"]
+    planned, spent = run["cost"]["planned"], run["cost"]["spent"]
+    # The address of the listener in what must not be followed is not known beforehand.
+    assert abs(planned.pop("upload_bytes") - spent.pop("upload_bytes")) < 1000
+    assert planned == spent
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "run.json",
         "report.html",

@@ -168,7 +168,7 @@ def test_a_plan_beyond_a_cap_is_not_begun(
     done = soundcheck("check", server.base_url, *only, "--out", "run")
     assert done.returncode == 4
     assert re.search(r"it needs --max-requests \d\d", done.stderr)
-    assert "--only models would fit" in done.stderr
+    assert "--only schema would fit" in done.stderr
     assert len(server.requests) == 2  # the preflight's
     assert not (tmp_path / "run").exists()
 

@@ -57,6 +57,8 @@ def _answers(deployment: Deployment, *names: str) -> Iterator[Answer]:
         refused = client.post("/audio/transcriptions", content=b"", headers=announced)
         yield refused.status_code, refused.content, len(refused.headers)
         yield _ask(client, "nothing", stream="true")
+        wrong_method = client.get("/audio/transcriptions")
+        yield wrong_method.status_code, wrong_method.content
 
 
 @pytest.fixture(scope="module")

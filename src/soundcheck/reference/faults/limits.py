@@ -12,7 +12,7 @@ from soundcheck.reference.transcript import Segment, Transcript
 FAULTS = Registry(Fault)
 
 _MIB25 = 25 * 2**20
-_PCM_SECOND = 48_000 * 2 * 2  # 16-bit stereo at 48 kHz
+_PCM_SECOND = 96_000 * 3 * 2  # 24-bit stereo at 96 kHz, as a studio would have it
 
 
 @FAULTS.limit("limit-20mb", "The size limit is 20,000,000 bytes.")

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import av
-
 from soundcheck.reference.faults.hooks import Call, Fault, Registry, Reply
 from soundcheck.reference.refusal import Kind
 from soundcheck.reference.transcript import Segment, Transcript
@@ -77,6 +75,8 @@ _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 
 def _is_damaged(path: Path) -> bool:
     """Tell whether a decoder that passes over nothing stumbles; the file may be no audio at all."""
+    import av  # the process that answers holds no decoders unless this fault asks for one
+
     try:
         with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
             container.streams.audio[0].codec_context.options = _STRICT
