@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import quote
 
 from soundcheck.audio.formats import FORMATS
@@ -95,19 +96,7 @@ class Probe:
     @property
     def digest(self) -> str:
         """Return 16 hex digits that identify the request."""
-        identity = asdict(self)
-        for name in ("lane", "patience", "mistake"):
-            del identity[name]
-        for name in ("attack", "form_type", "before", "credentials", "pace", "crowd"):
-            if not identity[name]:  # recorded runs know their exchanges by digests without it
-                del identity[name]
-        if self.frame == WELL_FORMED:
-            del identity["frame"]
-        if self.before:
-            identity["before"] = [step.digest for step in self.before]
-        identity["kinds"] = [type(part).__name__ for part in self.parts]
-        canonical = json.dumps(identity, sort_keys=True, ensure_ascii=True, default=_of_bytes)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        return _digest(self)
 
     @property
     def clips(self) -> tuple[str, ...]:
@@ -154,6 +143,24 @@ def _of_bytes(value: object) -> dict[str, str]:
     if not isinstance(value, bytes):
         raise TypeError(f"a probe holds {value!r}")
     return {"bytes": value.hex()}
+
+
+@lru_cache(maxsize=4096)  # each is asked for ten times in a run
+def _digest(probe: Probe) -> str:
+    """Return the digest of a probe; equal probes are the same request."""
+    identity = asdict(probe)
+    for name in ("lane", "patience", "mistake"):
+        del identity[name]
+    for name in ("attack", "form_type", "before", "credentials", "pace", "crowd"):
+        if not identity[name]:  # recorded runs know their exchanges by digests without it
+            del identity[name]
+    if probe.frame == WELL_FORMED:
+        del identity["frame"]
+    if probe.before:
+        identity["before"] = [step.digest for step in probe.before]
+    identity["kinds"] = [type(part).__name__ for part in probe.parts]
+    canonical = json.dumps(identity, sort_keys=True, ensure_ascii=True, default=_of_bytes)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def get(

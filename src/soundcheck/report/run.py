@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -339,6 +340,15 @@ def load_run_file(path: Path) -> Run:
 
     """
     path = path / FILE if path.is_dir() else path
+    try:
+        status = path.stat()
+    except OSError:  # what is wrong with it is told where it is read
+        return _loaded(path, None)
+    return _loaded(path, (status.st_ino, status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=4)  # judging a run again looks at it from several sides
+def _loaded(path: Path, _version: tuple[int, int, int] | None) -> Run:
     run = Run.from_json(load_document(path, "run"))
     problem = _contradiction(run)
     if problem:
