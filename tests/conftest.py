@@ -1,5 +1,6 @@
 """What several parts of the tests share: servers that behave exactly as badly as they are told."""
 
+import os
 import signal
 import socket
 import threading
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-settings.register_profile("untimed", deadline=None)  # a slow machine is no failure
-settings.load_profile("untimed")
+# A slow machine is no failure. Fewer examples than by default keep the whole run in its bounds.
+settings.register_profile("untimed", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=500)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "untimed"))
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell starts background jobs so, and the programs that tests interrupt would inherit it.

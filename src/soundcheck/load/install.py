@@ -3,9 +3,11 @@
 A user's mistake ends the process here with one message and exit code 2, before anything is sent.
 """
 
+import signal
 import sys
 from typing import Any, NoReturn
 
+import gevent
 from locust import stats
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
@@ -68,10 +70,20 @@ def install(environment: Any, runner: Any, web_ui: Any = None, **_: Any) -> None
             _refuse(error)
         if web_ui is not None:
             _check_forms(web_ui, options)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        gevent.signal_handler(signal.SIGINT, _interrupt)
     if not isinstance(runner, MasterRunner):
         _install_worker(environment, runner, ours[0])
     if isinstance(runner, LocalRunner | MasterRunner):
         _install_conductor(environment, runner)
+
+
+def _interrupt() -> None:
+    """End the main greenlet by Ctrl-C. By default whichever happens to run is ended.
+
+    That may be the one that conducts the run, and its result would be lost.
+    """
+    gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
 
 
 def _install_worker(environment: Any, runner: Any, user_class: Any) -> None:
