@@ -315,12 +315,15 @@ def _written(body: Any) -> bytes:
     return written
 
 
+EXAMPLES = settings().max_examples // 10
+"""For each of hundreds of judges; ``HYPOTHESIS_PROFILE=thorough`` takes ten times as many."""
+
 # Judges of encryption read no answers: they have tests of their own, on the records they read.
 ANSWERED = [rule.id for rule in CATALOGUE.values() if rule.area not in ENCRYPTION]
 
 
 @pytest.mark.parametrize("identifier", ANSWERED)
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_judge_breaks(identifier: str, data: st.DataObject) -> None:
     """Damaged bodies, other statuses, odd media types and broken exchanges are only judged."""
@@ -348,7 +351,7 @@ STREAMING = [identifier for identifier in CATALOGUE if identifier.startswith("st
 
 @pytest.mark.parametrize("dialect", ["openai", "vllm"])
 @pytest.mark.parametrize("identifier", STREAMING)
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_judge_breaks_on_a_stream(identifier: str, dialect: str, data: st.DataObject) -> None:
     """Streams of damaged events, cut anywhere or broken off, are only judged."""

@@ -37,11 +37,12 @@ def in_figures(words: Sequence[str], language: str | None) -> list[str]:
         return [_CHINESE.sub(_chinese, word) for word in words]
     if language not in _SPELLED:
         return list(words)
-    known = _known(language)
+    known, beginnings = _known(language), _beginnings(language)
     found: list[str] = []
     at = 0
     while at < len(words):
-        for length in range(min(_LONGEST, len(words) - at), 0, -1):
+        longest = _LONGEST if words[at] in beginnings else 0
+        for length in range(min(longest, len(words) - at), 0, -1):
             value = known.get(tuple(words[at : at + length]))
             if value is not None:
                 found.append(value)
@@ -60,6 +61,11 @@ def _known(language: str) -> dict[tuple[str, ...], str]:
         for form in _SPELLED[language](number):
             known.setdefault(tuple(form.split()), str(number))
     return known
+
+
+@cache
+def _beginnings(language: str) -> frozenset[str]:
+    return frozenset(words[0] for words in _known(language))
 
 
 _ENGLISH = _names(

@@ -89,8 +89,9 @@ class Target:
                     "header can carry"
                 )
         self._check_proxy()
+        own = self.access.roots or self.access.certificate  # without, reading the system's is waste
         try:
-            self.access.tls("https://localhost")
+            self.access.tls("https://localhost" if own else self.base_url)
         except (OSError, ssl.SSLError) as error:
             told = isinstance(error, ssl.SSLError) and "no PEM, or the key is another's"
             raise SoundcheckError(
