@@ -26,7 +26,7 @@ def tests(session: nox.Session) -> None:
     """Run the toolkit's own tests; on the running Python, check types first."""
     _install(session, "-e", ".[dev]")
     if session.python == CURRENT:  # another environment for it alone would cost a minute
-        session.run("mypy")
+        session.run("mypy", "-n", "2")
     # Hundreds of short processes would each compile the toolkit again where this is set.
     session.env["PYTHONDONTWRITEBYTECODE"] = ""
     # Tests of one group share what is costly to set up, so one worker takes them all. Much of the
@@ -46,7 +46,7 @@ def lint(session: nox.Session) -> None:
 def typecheck(session: nox.Session) -> None:
     """Check types with mypy, strictly."""
     _install(session, "-e", ".[dev]")
-    session.run("mypy")
+    session.run("mypy", "-n", "2")
 
 
 @nox.session

@@ -22,6 +22,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 TOGETHER = {
     "tests/audio/test_containers.py",
+    "tests/cli/test_cli_gate.py",
     "tests/cli/test_cli_replay.py",
     "tests/test_own_requirements.py",
 }

@@ -39,10 +39,12 @@ class Remembering:
 
     @contextlib.asynccontextmanager
     async def listen(self, path: Path, *limit: float) -> AsyncIterator[Hearing]:
-        """Return what is heard in a file, by its content; refusals are not remembered."""
+        """Return what is heard in a file, by its content; refusals are not remembered.
+
+        What was heard under one limit of seconds counts under every other that it keeps.
+        """
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        name = "-".join([digest, *map(str, limit)])
+            name = hashlib.file_digest(file, "sha256").hexdigest()
         path_of_known = self._folder / name
         paced = self._folder / f"{name}.paced"
         # One farm listens, the others wait for what it hears: a long file takes a core for long.
@@ -52,9 +54,10 @@ class Remembering:
                 await opened.enter_async_context(lock)
             with contextlib.suppress(FileNotFoundError):
                 known: Transcript = pickle.loads(path_of_known.read_bytes())  # our own, see below
-                await opened.aclose()
-                yield hearing(known)
-                return
+                if known.duration <= min(limit, default=known.duration):
+                    await opened.aclose()
+                    yield hearing(known)
+                    return
             heard = await opened.enter_async_context(self._pool.listen(path, *limit))
             if int(heard.duration) in PACED:
                 paced.touch()
