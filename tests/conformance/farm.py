@@ -6,12 +6,15 @@ has no deviation, below ``/NAME`` that one, below ``/A+B`` both. With the name `
 them clients must have KEY.
 """
 
+import asyncio
 import contextlib
 import hashlib
+import math
 import os
 import pickle
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -24,10 +27,13 @@ from soundcheck.reference.backend import create_app
 from soundcheck.reference.pool import RecognizerPool
 from soundcheck.reference.server import listen
 from soundcheck.reference.settings import Settings
-from soundcheck.reference.transcript import Hearing, Transcript, hearing
+from soundcheck.reference.transcript import Hearing, Segment
 
 PACED = range(45, 100)
-"""Seconds of clips that are recognised each time: the pace of their streams is judged."""
+"""Seconds of clips whose segments come at the pace at which they were heard: rules judge it."""
+
+Heard = list[tuple[float, Segment]]
+"""The segments of a file, and after how many seconds of listening each came."""
 
 
 class Remembering:
@@ -44,31 +50,41 @@ class Remembering:
         What was heard under one limit of seconds counts under every other that it keeps.
         """
         with path.open("rb") as file:
-            name = hashlib.file_digest(file, "sha256").hexdigest()
-        path_of_known = self._folder / name
-        paced = self._folder / f"{name}.paced"
-        # One farm listens, the others wait for what it hears: a long file takes a core for long.
-        lock = AsyncFileLock(self._folder / f"{name}.lock")
-        async with contextlib.AsyncExitStack() as opened:
-            if not (path_of_known.exists() or paced.exists()):
-                await opened.enter_async_context(lock)
-            with contextlib.suppress(FileNotFoundError):
-                known: Transcript = pickle.loads(path_of_known.read_bytes())  # our own, see below
-                if known.duration <= min(limit, default=known.duration):
-                    await opened.aclose()
-                    yield hearing(known)
-                    return
-            heard = await opened.enter_async_context(self._pool.listen(path, *limit))
-            if int(heard.duration) in PACED:
-                paced.touch()
-                await lock.release()
-                yield heard
-                return
-            known = await heard.transcript()
-            partial = path_of_known.with_suffix(f".{os.getpid()}")
-            partial.write_bytes(pickle.dumps(known))
-            partial.replace(path_of_known)
-        yield hearing(known)
+            kept = self._folder / hashlib.file_digest(file, "sha256").hexdigest()
+        known = _remembered(kept, *limit)
+        if known is None:
+            # One farm listens, the others wait for what it hears: a long file takes a core.
+            async with AsyncFileLock(kept.with_suffix(".lock")):
+                known = _remembered(kept, *limit)
+                if known is None:
+                    async with self._pool.listen(path, *limit) as hearing:
+                        known = hearing.duration, await _timed(hearing)
+                    partial = kept.with_suffix(f".{os.getpid()}")
+                    partial.write_bytes(pickle.dumps(known))
+                    partial.replace(kept)
+        duration, heard = known
+        yield Hearing(duration, _again(heard, paced=int(duration) in PACED))
+
+
+def _remembered(kept: Path, limit: float = math.inf) -> tuple[float, Heard] | None:
+    try:
+        known: tuple[float, Heard] = pickle.loads(kept.read_bytes())  # our own
+    except FileNotFoundError:
+        return None
+    return known if known[0] <= limit else None
+
+
+async def _timed(hearing: Hearing) -> Heard:
+    begin = time.monotonic()
+    return [(time.monotonic() - begin, segment) async for segment in hearing.segments]
+
+
+async def _again(heard: Heard, *, paced: bool) -> AsyncIterator[Segment]:
+    begin = time.monotonic()
+    for after, segment in heard:
+        if paced:
+            await asyncio.sleep(begin + after - time.monotonic())
+        yield segment
 
 
 class Farm:
