@@ -20,10 +20,10 @@ def delayed(base_url: str, seconds: float) -> Iterator[str]:
     thread.start()
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        onward = await asyncio.open_connection(target.hostname, target.port)
-        await asyncio.gather(
-            _pump(reader, onward[1], 0), _pump(onward[0], writer, seconds), return_exceptions=True
-        )
+        with contextlib.suppress(asyncio.CancelledError):  # it would be shown as a failure
+            onward = await asyncio.open_connection(target.hostname, target.port)
+            there, back = _pump(reader, onward[1], 0), _pump(onward[0], writer, seconds)
+            await asyncio.gather(there, back, return_exceptions=True)
 
     async def listen() -> asyncio.Server:
         return await asyncio.start_server(relay, "127.0.0.1", 0)
@@ -33,9 +33,19 @@ def delayed(base_url: str, seconds: float) -> Iterator[str]:
         port = server.sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}{target.path}"
     finally:
-        loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(_end(server), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()
+
+
+async def _end(server: asyncio.Server) -> None:
+    """Listen no more, and close what connections there are."""
+    server.close()
+    relays = asyncio.all_tasks() - {asyncio.current_task()}
+    for one in relays:
+        one.cancel()
+    await asyncio.gather(*relays, return_exceptions=True)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
