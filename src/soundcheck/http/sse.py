@@ -68,6 +68,26 @@ class EventParser:
     Memory is bounded: an event of more than ``max_event`` bytes is dropped, which is recorded.
     """
 
+    __slots__ = (
+        "_after_cr",
+        "_begin",
+        "_data",
+        "_events",
+        "_held",
+        "_is_between",
+        "_last_id",
+        "_line",
+        "_line_begin",
+        "_lost",
+        "_max_event",
+        "_oddities",
+        "_offset",
+        "_opening",
+        "_retry",
+        "_size",
+        "_type",
+    )
+
     def __init__(self, max_event: int = MAX_EVENT) -> None:
         self._max_event = max_event
         self._oddities: dict[OddityKind, Oddity] = {}

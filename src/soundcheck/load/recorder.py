@@ -156,7 +156,7 @@ class Recorder:
         """Count what the client did with the arrivals of the window that users took."""
         vitals = self.vitals
         vitals.intended += len(self._schedule_lags)
-        vitals.schedule_lag.record_all(np.array(self._schedule_lags, np.int64))
+        vitals.schedule_lag.record_all(np.frombuffer(self._schedule_lags, np.int64))
         vitals.sent += len(taken)
         vitals.dispatch_lag.record_all(taken["dispatched"] - taken["intended"])
         vitals.user_kernel.record_all(taken["lag"][taken["lag"] >= 0])
@@ -181,7 +181,7 @@ class Recorder:
         # Not every transport knows when the upload was complete.
         sent = spoken[spoken["sent"] >= 0]
         histograms["ttfd_from_upload"].record_all(sent["first_text"] - sent["sent"])
-        histograms["gap"].record_all(np.array(self._gaps, np.int64))
+        histograms["gap"].record_all(np.frombuffer(self._gaps, np.int64))
 
     def _floors(self, succeeded: NDArray[Any]) -> dict[int, int]:
         """Return the shortest time from dispatch to answer of each form, in nanoseconds."""

@@ -39,6 +39,7 @@ _OWN_LIMITS = {
     errno.ENOBUFS,
     errno.ENOMEM,
 }
+_NOTHING = memoryview(b"")
 _Socket: Any = get_original("socket", "socket")
 
 
@@ -130,7 +131,7 @@ class Line:
         self._timer: Any = None
         self._switch: Any = None
         self._failed: BaseException | None = None
-        self._rest = memoryview(b"")
+        self._rest = _NOTHING  # each of its own would take as much memory as all else here
         self._deadline = 0
         self.user_ns = self._since = monotonic_ns()
         self.kernel_ns: int | None = None
