@@ -289,7 +289,7 @@ def test_two_checks_are_compared(recorded: Path) -> None:
     """``compare`` tells of two checks what a baseline would, and refuses what is not alike."""
     code, told = _soundcheck(recorded, "compare", "good", "bad/run.json")
     assert code == 1, told
-    assert told.startswith("Worse: 2 worse since the baseline")
+    assert told.startswith("Worse: 2 worse since the run of ")
     assert "worse: formats/nine-accepted [webm] (pass before, fail now)" in told
     code, told = _soundcheck(recorded, "compare", "bad", "good", "--json")
     assert code == 0, told
@@ -300,3 +300,21 @@ def test_two_checks_are_compared(recorded: Path) -> None:
     code, told = _soundcheck(recorded, "compare", "good", "load")
     assert code == 2, told
     assert "run.json: there is no such file" in told
+
+
+def test_a_run_that_judged_less_gives_no_verdict(recorded: Path) -> None:
+    """``compare`` with a run that was cut short ends in exit 4, as the gate would, and says so."""
+    run = json.loads((recorded / "good" / "run.json").read_text("utf-8"))
+    run["counts"]["pass"] -= 1
+    run["counts"]["untestable"] += 1
+    for result in run["results"]:
+        if result["id"] == RED:
+            result |= {"verdict": "untestable", "message": "the run was interrupted"}
+    (recorded / "short.json").write_text(json.dumps(run), encoding="utf-8")
+    code, told = _soundcheck(recorded, "compare", "good", "short.json")
+    assert code == 4, told
+    assert told.startswith("Undecided: 9 no longer judged since the run of ")
+    code, told = _soundcheck(recorded, "compare", "short.json", "short.json", "--json")
+    assert (code, json.loads(told)["verdict"]) == (0, "not worse")
+    code, told = _soundcheck(recorded, "compare", "short.json", "good", "--json")
+    assert (code, json.loads(told)["verdict"]) == (0, "not worse")

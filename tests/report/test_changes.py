@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from soundcheck.report.changes import compared, is_known, unlike
+from soundcheck.report.changes import compared, compared_runs, is_known, unlike
 from soundcheck.report.run import Result, Run
 
 MakeRun = Callable[..., Run]
@@ -117,3 +117,34 @@ def test_unlike_runs_are_not_compared(
     alike = {"profile": "vllm", "model": "whisper-large-v3", "effort": "quick", "dialect": "vllm"}
     reason = unlike(make_run(), **alike | other)
     assert reason is None if told is None else told in (reason or "")
+
+
+def test_what_is_told_as_a_change_is_not_as_before(
+    make_run: MakeRun, make_result: MakeResult
+) -> None:
+    """Violations that became worse or stricter are told as that, and not counted as the same."""
+    before = [*_result(make_result, "waived", id="a/a"), *_result(make_result, "warn", id="a/b")]
+    after = [*_result(make_result, "fail", id="a/a"), *_result(make_result, "warn", id="a/b")]
+    found = compared(make_run(results=before), make_run(results=after))
+    assert ([change.kind for change in found.changes], found.same) == (["worse"], 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cut_short", "verdict"),
+    [
+        ("pass", "pass", False, "not worse"),
+        ("pass", "fail", True, "worse"),
+        ("pass", "untestable", False, "undecided"),
+        ("pass", "error", False, "undecided"),
+        ("untestable", "untestable", False, "undecided"),
+        ("fail", "pass", True, "undecided"),
+    ],
+)
+def test_two_runs_have_a_verdict(
+    make_run: MakeRun, make_result: MakeResult, old: str, new: str, cut_short: bool, verdict: str
+) -> None:
+    """Where nothing is worse, a run that was cut short, or leaves more open, decides nothing."""
+    before = make_run(results=_result(make_result, old), verdict="conformant")
+    later = "incomplete" if cut_short else "conformant"
+    after = make_run(results=_result(make_result, new), verdict=later)
+    assert compared_runs(before, after).verdict == verdict

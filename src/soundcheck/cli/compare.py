@@ -20,6 +20,12 @@ _VERDICTS = {
     "not worse": ("Not worse", "bold green"),
 }
 
+_CODES = {
+    "worse": ExitCode.FAILED,
+    "undecided": ExitCode.NO_VERDICT,
+    "not worse": ExitCode.OK,
+}
+
 _KIND_STYLES = {"worse": "bold red", "better": "green", "stricter": "yellow", "new": "yellow"}
 
 EXAMPLES = """
@@ -34,7 +40,8 @@ EXAMPLES = """
 two checks: which rules are kept no longer, and which are now
 
 Exit codes: 0 nothing is worse · 1 something is worse: by more than the tolerance, or a required
-rule fails that was kept · 2 the runs are not alike · 4 a load run is INVALID or too short to tell.
+rule fails that was kept · 2 the runs are not alike · 4 a load run is INVALID or too short to tell,
+or something required was judged in the earlier check alone.
 """
 
 
@@ -88,7 +95,7 @@ def _checks(old: Path, new: Path, *, as_json: bool) -> ExitCode:
         typer.echo(json.dumps(found.to_json(), indent=1, allow_nan=False))
     else:
         _print_changes(found)
-    return ExitCode.FAILED if found.is_worse else ExitCode.OK
+    return _CODES[found.verdict]
 
 
 def _print_changes(found: "Changes") -> None:
@@ -98,8 +105,10 @@ def _print_changes(found: "Changes") -> None:
     from soundcheck.report.wording import against, changed
 
     console = Console()
-    title, style = _VERDICTS["worse" if found.is_worse else "not worse"]
-    console.print(Text(title, style).append(f": {against(found.baseline)}", "not bold default"))
+    title, style = _VERDICTS[found.verdict]
+    console.print(
+        Text(title, style).append(f": {against(found.baseline, 'run')}", "not bold default")
+    )
     for change in found.baseline.changes:
         console.print(Text(changed(change), _KIND_STYLES.get(change.kind, "")))
 

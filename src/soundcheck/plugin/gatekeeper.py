@@ -10,7 +10,7 @@ from soundcheck.contract.verdict import GATES
 from soundcheck.contract.waivers import Waiver, Waivers, load_waivers
 from soundcheck.errors import SoundcheckError
 from soundcheck.plugin.options import EFFORT, Options
-from soundcheck.report.changes import compared, is_known, unlike
+from soundcheck.report.changes import compared, is_known, is_open, unlike
 from soundcheck.report.gate import Gate, GateVerdict, State, Waived, WaiverEntry
 from soundcheck.report.run import Result, Run, load_run_file
 
@@ -87,7 +87,7 @@ class Gatekeeper:
             verdict = GATES[run.verdict]
         elif any(change.fails for change in before.changes):
             verdict = "fails"
-        elif interrupted or self._is_open(run):
+        elif interrupted or is_open(self.baseline, run):
             verdict = "undecided"
         else:
             verdict = "holds"
@@ -97,17 +97,6 @@ class Gatekeeper:
             waivers=entries,
             baseline=before,
         )
-
-    def _is_open(self, run: Run) -> bool:
-        """Tell whether something required is open now that was not open in the baseline."""
-        before = (
-            {(one.id, one.case): one.verdict for one in self.baseline.results}
-            if (self.baseline)
-            else {}
-        )
-        left = [r for r in run.results if r.verdict == "error" or _is_untestable(r)]
-        decided = any(r.verdict in ("pass", "fail", "warn", "info", "waived") for r in run.results)
-        return not decided or any(before.get((one.id, one.case)) != one.verdict for one in left)
 
     def _entries(self, results: Sequence[Result]) -> tuple[WaiverEntry, ...]:
         if self.waivers is None:
@@ -142,10 +131,6 @@ class Gatekeeper:
         if verdicts & {"pass", "info"} and not verdicts & _OPEN:
             return "stale", "is stale: nothing fails there any more; take it out"
         return "not-judged", ""
-
-
-def _is_untestable(result: Result) -> bool:
-    return result.level == "MUST" and result.verdict == "untestable"
 
 
 def _unknown(waiver: Waiver, results: Sequence[Result]) -> str:

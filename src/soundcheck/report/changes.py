@@ -43,9 +43,10 @@ def compared(old: Run, new: Run) -> Baseline:
     found = [change for name in names for change in _change(before.get(name), after.get(name))]
     order: list[Kind] = ["worse", "stricter", "new", "better", "gone"]
     same = sum(
-        before[name].verdict in _VIOLATED and after[name].verdict in _VIOLATED
+        before[name].verdict in _VIOLATED - {"info"}
+        and after[name].verdict in _VIOLATED
+        and _kind(before[name].verdict, after[name].verdict) is None
         for name in before.keys() & after.keys()
-        if before[name].verdict not in ("info",)
     )
     return Baseline(
         started=old.started,
@@ -53,6 +54,21 @@ def compared(old: Run, new: Run) -> Baseline:
         same=same,
         changes=tuple(sorted(found, key=lambda one: (order.index(one.kind), not one.fails))),
     )
+
+
+def is_open(old: Run | None, new: Run) -> bool:
+    """Tell whether something required is open in ``new`` that was not open in ``old``.
+
+    A run in which nothing at all was decided is open.
+    """
+    before = {(one.id, one.case): one.verdict for one in old.results} if old else {}
+    left = [
+        one
+        for one in new.results
+        if one.verdict == "error" or (one.level, one.verdict) == ("MUST", "untestable")
+    ]
+    decided = any(one.verdict in _JUDGED for one in new.results)
+    return not decided or any(before.get((one.id, one.case)) != one.verdict for one in left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +84,19 @@ class Changes:
         """Tell whether a required rule fails that was kept before."""
         return any(change.fails for change in self.baseline.changes)
 
+    @property
+    def verdict(self) -> str:
+        """Return ``worse``, ``not worse``, or ``undecided`` where the new run left more open."""
+        if self.is_worse:
+            return "worse"
+        cut_short = self.new.verdict == "incomplete" != self.old.verdict
+        return "undecided" if cut_short or is_open(self.old, self.new) else "not worse"
+
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``soundcheck compare --json`` prints."""
         return {
             "schema": SCHEMA,
-            "verdict": "worse" if self.is_worse else "not worse",
+            "verdict": self.verdict,
             "old": _named(self.old),
             "new": _named(self.new),
             "same": self.baseline.same,

@@ -137,13 +137,13 @@ def changed(one: Change) -> str:
     return f"{KINDS[one.kind]}: {one_line(one.name, _NAME_SHOWN)} ({then} before, {now} now){why}"
 
 
-def against(before: Baseline) -> str:
-    """Return how many rules changed since the baseline, and how."""
+def against(before: Baseline, called: str = "baseline") -> str:
+    """Return how many rules changed since an earlier run, ``called`` so, and how."""
     kinds = [one.kind for one in before.changes]
     counts = [f"{kinds.count(kind)} {word}" for kind, word in KINDS.items() if kind in kinds]
     changes = ", ".join(counts) or "nothing got worse or better"
     return (
-        f"{changes} since the baseline of {one_line(before.started, 40)} "
+        f"{changes} since the {called} of {one_line(before.started, 40)} "
         f"({plural(before.same, 'violation')} as before)"
     )
 
