@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundcheck.errors import SoundcheckError
-from soundcheck.load.arrivals import Arrivals, stage_seed
+from soundcheck.load.arrivals import SEED, Arrivals, stage_seed
 
 RATES = st.floats(0.1, 200).map(lambda rate: round(rate, 3))
 MODELS = st.one_of(
@@ -166,3 +166,12 @@ def test_stages_of_a_run_have_seeds_of_their_own() -> None:
     """No two stages of runs with neighbouring seeds share a schedule."""
     seeds = {stage_seed(seed, stage) for seed in range(100) for stage in range(100)}
     assert len(seeds) == 10_000
+
+
+@pytest.mark.parametrize("window_s", [12, 30, 60])
+def test_the_default_seed_offers_what_the_rate_says(window_s: int) -> None:
+    """At 50/s, after a warm-up of 3 or 5 s, as many arrive in a window as asked for, within 5 %."""
+    times = list(Arrivals.parse("poisson:50").times(70, stage_seed(SEED, 1)))
+    for warm_up_s in (3, 5):
+        within = sum(warm_up_s <= time < warm_up_s + window_s for time in times)
+        assert within == pytest.approx(50 * window_s, rel=0.05)

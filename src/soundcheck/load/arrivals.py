@@ -18,6 +18,10 @@ from soundcheck.errors import SoundcheckError
 
 FASTEST = 1_000_000.0
 """The highest rate in requests per second that a schedule may ask for."""
+SEED = 44
+"""The seed of who names none. Its Poisson arrivals are nearly as many as the rate says, also in
+short windows: chance allows a tenth more or less in the 12 s of ``soundcheck bench`` by itself.
+"""
 LARGEST_TRACE = 5_000_000
 """The most arrivals that a trace file may have."""
 

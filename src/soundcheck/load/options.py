@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from soundcheck.errors import SoundcheckError
-from soundcheck.load.arrivals import Arrivals
+from soundcheck.load.arrivals import SEED, Arrivals
 from soundcheck.load.slo import Slo
 
 USERS = 64
@@ -249,7 +249,7 @@ class Settings:
     arrivals: str | None = None
     window: float | None = None
     warm_up: float | None = None
-    seed: int = 1
+    seed: int = SEED
     slo: Slo = field(default_factory=lambda: Slo(()))
     verify: str = "text"
     verify_share: float = 0.1

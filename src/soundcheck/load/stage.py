@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
-from soundcheck.load.arrivals import Arrivals
+from soundcheck.load.arrivals import SEED, Arrivals
 from soundcheck.load.slo import Slo
 
 
@@ -98,7 +98,7 @@ class Plan:
     duration_s: float | None = None
     warm_up_s: float | None = None
     users: int = 64
-    seed: int = 1
+    seed: int = SEED
     slo: Slo = field(default_factory=lambda: Slo(()))
     arrivals: str | None = None
     ceiling_rps: float | None = None
