@@ -137,7 +137,7 @@ _OPTIONS = (
         "seed",
         "Seed of the schedule and of the choice of clips.",
         _whole(0, 2**31, "a seed: write a whole number"),
-        "1",
+        str(SEED),
         "N",
     ),
     _Option("slo", "Limits to keep, like p95<2s,ttfd_p95<600ms,errors<1%%.", Slo.parse, "", "SLO"),
