@@ -33,7 +33,10 @@ def test_targets_are_looked_at(soundcheck: Soundcheck, raw_server, tmp_path: Pat
     )
     without = soundcheck("doctor")
     assert without.returncode == 2
-    assert "fault target here: the environment variable STT_KEY is not set" in without.stdout
+    assert (
+        "fault target here: soundcheck.toml:3: the environment variable STT_KEY is not"
+        in without.stdout
+    )
     assert not server.requests
     online = soundcheck("doctor", "--online", STT_KEY="sk-very-secret")
     assert online.returncode == 2

@@ -94,18 +94,20 @@ def test_a_target_brings_all_that_its_requests_need(
 
 
 def test_the_command_line_wins(soundcheck: Soundcheck, raw_server, tmp_path: Path) -> None:
-    """An option that is given replaces what the file says."""
+    """An option that is given replaces what the file says, also where that could not be used."""
     url = raw_server(answered).base_url
     written(
         tmp_path,
-        f'[targets.here]\nbase_url = "{url}"\nmodel = "none"\nprofile = "vllm"\nmax_requests = 1\n',
+        f'[targets.here]\nbase_url = "{url}"\nmodel = "none"\nprofile = "nowhere.toml"\n'
+        'max_requests = 1\napi_key_env = "NOT_SET"\n',
     )
     given = ("--model", "whisper-1", "--profile", "openai", "--max-requests", "50")
-    done = soundcheck("check", "here", *given, *ONLY, "--out", "run")
+    given += ("--api-key-env", "STT_KEY")
+    done = soundcheck("check", "here", *given, *ONLY, "--out", "run", STT_KEY="sk-1")
     assert done.returncode == 0, done.stderr
     run = run_of(tmp_path / "run")
     assert (run["target"]["model"], run["profile"]) == ("whisper-1", "openai")
-    assert "soundcheck check here --model whisper-1 --profile openai" in done.stdout
+    assert "soundcheck check here --model whisper-1 --api-key-env STT_KEY" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -113,20 +115,32 @@ def test_the_command_line_wins(soundcheck: Soundcheck, raw_server, tmp_path: Pat
     [
         ('base_ulr = "http://h/v1"', r"soundcheck.toml:2: unknown key 'base_ulr': .*base_url\?"),
         ('model = "m"', r"soundcheck.toml:1: base_url missing"),
-        ('base_url = "h:1"', r"soundcheck.toml:1: 'h:1' is not an http"),
+        ('model = "m"\nbase_url = "h:1"', r"soundcheck.toml:3: 'h:1' is not an http"),
+        ('model = "m"\nbase_url = "http://h:99999/v1"', "toml:3: there is no port 99999"),
         ('base_url = "http://h/v1?api-version=1"', "query = { … }"),
-        ('base_url = "http://h/v1"\njobs = 0', "soundcheck.toml:3: 0 is less than the minimum"),
+        ('base_url = "http://h/v1"\njobs = 0', "soundcheck.toml:3: jobs must be at least 1, not 0"),
+        ('base_url = "http://h/v1"\neffort = "max"', "toml:3: effort must be one of quick, full"),
+        ('base_url = "http://h/v1"\nmodel = 3', "toml:3: model must be a text, not 3"),
+        ('base_url = "http://h/v1"\ntls_roots = "no.pem"', "toml:3: no.pem: cannot be read: No"),
+        ('base_url = "http://h/v1"\ntls_roots = "soundcheck.toml"', "toml:3: .*no certificates"),
+        ('base_url = "http://h/v1"\nclient_cert = "soundcheck.toml"', "toml:3: .*no certificate"),
         ('base_url = "http://h/v1"\nclient_key = "k.pem"', "soundcheck.toml:3: client_key belongs"),
-        ('base_url = "http://h/v1"\nclient_cert = "c.pem"', "soundcheck.toml:1: the certificates"),
-        ('base_url = "http://h/v1"\nproxy = "socks5://h:1"', "an HTTP proxy's URL"),
+        ('base_url = "http://h/v1"\nclient_cert = "c.pem"', "toml:3: c.pem: cannot be read"),
+        ('base_url = "http://h/v1"\nproxy = "socks5://h:1"', "toml:3: .*an HTTP proxy's URL"),
         ('base_url = "http://h/v1"\napi_key_env = "sk-sEcReT"', "toml:3: .*never the key"),
         ('base_url = "http://h/v1"\nproxy = "http://me:sEcReT@h:1"', "toml:3: .*env ="),
         ('base_url = "http://h/v1"\nheaders = { "api-key" = "sEcReT" }', "toml:3: .*env ="),
         ('base_url = "http://h/v1"\nheaders = { X = "Bearer sEcReT" }', "toml:3: .*env ="),
-        ('base_url = "http://h/v1"\nheaders = { X = { env = "NOT_SET" } }', "NOT_SET is not set"),
+        (
+            'base_url = "http://h/v1"\nheaders = { X = { env = "NOT_SET" } }',
+            "toml:3: .*NOT_SET is not set",
+        ),
+        ('base_url = "http://h/v1"\napi_key_env = "NOT_SET"', "toml:3: .*NOT_SET is not set, or e"),
+        ('base_url = "http://h/v1"\nheaders = { "a b" = "c" }', "toml:3: 'a b' cannot be the name"),
         ('base_url = "http://h/v1"\nheaders = { X = { evn = "A" } }', "toml:3: .*env"),
         ('base_url = "http://h/v1"\n[targets.x.query]\nsig = "sEcReT"', "toml:4: .*env ="),
-        ('base_url = "http://h/v1"\nprofile = "opnai"', "did you mean openai"),
+        ('base_url = "http://h/v1"\nprofile = "opnai"', "toml:3: .*did you mean openai"),
+        ('base_url = "http://h/v1"\nprofile = "my.toml"', "toml:3: no profile file at my.toml"),
         ('base_url = "http://h/v1"\ntimeout = nan', "toml:3: must be a number that is finite"),
         ('base_url = "http://h/v1"\nmax_requests = 1' + "0" * 30, "toml:3: .*64 bits"),
         ('base_url = "http://h/v1"\nmax_requests = 1' + "0" * 5000, "a number is too long"),

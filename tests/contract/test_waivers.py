@@ -75,7 +75,7 @@ def test_a_date_may_be_a_text(tmp_path: Path) -> None:
         (ENTRY.replace("the converter is replaced in May", ""), 4, "must not be empty"),
         (ENTRY + ENTRY, 7, "waived in line 1 already"),
         ("# nothing\n", 1, "waivers missing"),
-        ("[waivers]\nid = 1\n", 1, "is not of type 'array'"),
+        ("[waivers]\nid = 1\n", 1, "waivers must be an array, not"),
     ],
 )
 def test_mistakes_name_file_and_line(tmp_path: Path, text: str, line: int, reason: str) -> None:

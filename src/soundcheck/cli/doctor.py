@@ -1,7 +1,6 @@
 """``soundcheck doctor``: whether this machine, and the file of targets, are ready for a check."""
 
 import importlib.metadata
-import os
 import platform
 import shutil
 from collections.abc import Iterator
@@ -181,8 +180,6 @@ def _targets(config: Path | None, *, online: bool) -> Iterator[Finding]:
             named = target_file.load_target(name, path)
             if named.profile:
                 load_profile(named.profile)
-            if named.api_key_env and not os.environ.get(named.api_key_env):
-                raise SoundcheckError(f"the environment variable {named.api_key_env} is not set")
             reached = f", {_reached(named)}" if online else ""
         except SoundcheckError as error:
             yield Finding("fault", f"target {name}: {error}")

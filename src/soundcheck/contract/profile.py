@@ -235,7 +235,7 @@ def load_profile(reference: str) -> Profile:
 
     Raises :class:`ProfileError` for a missing file, bad TOML, an unknown key or a bad value.
     """
-    path = _find(reference, relative_to=Path.cwd())
+    path = find_profile(reference, relative_to=Path.cwd())
     document = _read(path, seen=())
     missing = [key for key in ("title", "requirements", "dialect") if key not in document]
     if missing:
@@ -282,7 +282,11 @@ def _folder() -> Path:
     return suites.folder("conformance") / "profiles"
 
 
-def _find(reference: str, relative_to: Path) -> Path:
+def find_profile(reference: str, relative_to: Path) -> Path:
+    """Return the file of the profile ``reference``: a built-in name, or a path as seen from there.
+
+    Raises :class:`ProfileError` where there is none.
+    """
     if reference in built_in():
         return _folder() / f"{reference}.toml"
     if reference.endswith(".toml") and (path := relative_to / reference).is_file():
@@ -306,7 +310,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     document = dict(file.document)
     if (name := document.pop("extends", None)) is not None:
         try:
-            parent = _find(name, path.parent)
+            parent = find_profile(name, path.parent)
         except ProfileError as error:
             raise file.problem(["extends"], str(error)) from None
         if parent in (*seen, path):

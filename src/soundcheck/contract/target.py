@@ -22,6 +22,14 @@ LONGEST_TIMEOUT = 86_400.0
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
+class Unusable(SoundcheckError):
+    """What no request can be sent with; ``part`` is where soundcheck.toml would have it."""
+
+    def __init__(self, message: str, *part: str) -> None:
+        super().__init__(message)
+        self.part = part
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
     """A value that stands in the environment variable ``name``, and is a secret."""
@@ -37,7 +45,7 @@ class Variable:
             )
         value = os.environ.get(self.name)
         if not value:
-            raise SoundcheckError(f"the environment variable {self.name} is not set")
+            raise SoundcheckError(f"the environment variable {self.name} is not set, or empty")
         return value
 
 
@@ -67,7 +75,8 @@ class Target:
 
     ``timeout`` is the limit in seconds on each exchange; ``roots`` (PEM) are trusted beside the
     system's. Raises :class:`SoundcheckError` for a URL, key or certificate that no request could
-    be sent with, before anything is done; the message never holds a secret.
+    be sent with, before anything is done (:class:`Unusable` where that stands in one place); the
+    message never holds a secret.
     """
 
     base_url: str
@@ -82,42 +91,42 @@ class Target:
         self._check_url()
         for name, value in self.headers:
             if not _HEADER_NAME.fullmatch(name):
-                raise SoundcheckError(f"{name!r} cannot be the name of a header")
+                raise Unusable(f"{name!r} cannot be the name of a header", "headers", name)
             if not all(" " <= one <= "~" for one in value) or value != value.strip():
-                raise SoundcheckError(
+                raise Unusable(
                     f"the value of the header {name} holds a line end or another character that no "
-                    "header can carry"
+                    "header can carry",
+                    "headers",
+                    name,
                 )
         self._check_proxy()
-        own = self.access.roots or self.access.certificate  # without, reading the system's is waste
-        try:
-            self.access.tls("https://localhost" if own else self.base_url)
-        except (OSError, ssl.SSLError) as error:
-            told = isinstance(error, ssl.SSLError) and "no PEM, or the key is another's"
-            raise SoundcheckError(
-                f"the certificates of the target cannot be used: {told or error}"
-            ) from None
+        self._check_certificates()
 
     def _check_url(self) -> None:
         try:
             url = httpx.URL(self.base_url)
         except (httpx.InvalidURL, ValueError) as error:
             why = "" if "@" in self.base_url else f": {error}"  # which may quote a password
-            raise SoundcheckError(f"{_bare(self.base_url)!r} is not a URL{why}") from None
+            raise Unusable(f"{_bare(self.base_url)!r} is not a URL{why}", "base_url") from None
         if url.scheme not in ("http", "https") or not url.host:
-            raise SoundcheckError(
+            raise Unusable(
                 f"{_bare(self.base_url)!r} is not an http(s) URL; give the base of the API, "
-                "for example http://localhost:8000/v1"
+                "for example http://localhost:8000/v1",
+                "base_url",
             )
+        if url.port is not None and not 0 < url.port < 2**16:
+            raise Unusable(f"there is no port {url.port}: ports are from 1 to 65535", "base_url")
         if url.userinfo:
-            raise SoundcheckError(
+            raise Unusable(
                 "the URL holds a user name or password; put the key into an environment variable "
-                "and name it with --api-key-env"
+                "and name it with --api-key-env",
+                "base_url",
             )
         if url.query or url.fragment:
-            raise SoundcheckError(
+            raise Unusable(
                 "give the base URL without a query (?…) or fragment (#…): what every request needs "
-                "in its query (Azure's api-version) stands in soundcheck.toml as query = { … }"
+                "in its query (Azure's api-version) stands in soundcheck.toml as query = { … }",
+                "base_url",
             )
 
     def _check_proxy(self) -> None:
@@ -130,7 +139,39 @@ class Target:
         except (httpx.InvalidURL, ValueError):
             usable = False
         if not usable:
-            raise SoundcheckError("the proxy must be an HTTP proxy's URL, as http://HOST:PORT")
+            raise Unusable("the proxy must be an HTTP proxy's URL, as http://HOST:PORT", "proxy")
+
+    def _check_certificates(self) -> None:
+        """Read the certificates and keys, each by itself: OpenSSL does not tell which was wrong."""
+        access = self.access
+        named = {
+            "tls_roots": access.roots,
+            "client_cert": access.certificate,
+            "client_key": access.key,
+        }
+        for part, path in named.items():
+            try:
+                if path is not None:
+                    path.read_bytes()
+            except OSError as error:
+                raise Unusable(f"{path}: cannot be read: {error.strerror}", part) from None
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            if access.roots is not None:
+                tls.load_verify_locations(access.roots)
+        except ssl.SSLError:
+            raise Unusable(f"{access.roots}: holds no certificates (PEM)", "tls_roots") from None
+        try:
+            access.show_certificate(tls)
+        except ssl.SSLError:
+            raise Unusable(
+                f"{access.certificate}: no certificate and key (PEM), or the key is another's",
+                "client_cert",
+            ) from None
+        try:
+            access.tls(self.base_url)
+        except (OSError, ssl.SSLError) as error:
+            raise SoundcheckError(f"the system's certificates cannot be read: {error}") from None
 
     @property
     def key(self) -> str | None:

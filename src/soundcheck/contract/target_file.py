@@ -1,15 +1,15 @@
 """``soundcheck.toml``: deployments by name, so that a check of one is a word to type."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from soundcheck.contract.profile import built_in
+from soundcheck.contract.profile import ProfileError, built_in, find_profile
 from soundcheck.contract.requirement import EFFORTS
-from soundcheck.contract.target import LONGEST_TIMEOUT, Target, Value, Variable, Way
+from soundcheck.contract.target import LONGEST_TIMEOUT, Target, Unusable, Value, Variable, Way
 from soundcheck.contract.toml_file import TomlFile, read_toml
 from soundcheck.contract.traffic import FREE, Caps, Manners
 from soundcheck.errors import SoundcheckError
@@ -117,11 +117,12 @@ def names(path: Path) -> tuple[str, ...]:
     return tuple(_read(path).document["targets"])
 
 
-def load_target(name: str, path: Path) -> Named:
+def load_target(name: str, path: Path, replaced: Collection[str] = ()) -> Named:
     """Return the target ``name`` of the file at ``path``.
 
-    Raises :class:`TargetError` for a file with a mistake in it, an unknown name, or a secret that
-    stands in the file; no message ever holds that.
+    Raises :class:`TargetError` for a file with a mistake in it, a variable that is not set, an
+    unknown name, or a secret that stands in the file; no message ever holds that. Of the keys
+    ``replaced``, the file's own profile or variable will not be used, and may be missing.
     """
     file = _read(path)
     tables = file.document["targets"]
@@ -130,7 +131,7 @@ def load_target(name: str, path: Path) -> Named:
         known = ", ".join(tables) or "none"
         hint = f"did you mean {close[0]}?" if close else f"there are: {known}"
         raise TargetError(f"{path} has no target called {name!r}: {hint}")
-    return _named(file, name, tables[name])
+    return _named(file, name, tables[name], replaced)
 
 
 def _read(path: Path) -> TomlFile:
@@ -143,7 +144,7 @@ def _read(path: Path) -> TomlFile:
     return file
 
 
-def _named(file: TomlFile, name: str, table: Mapping[str, Any]) -> Named:
+def _named(file: TomlFile, name: str, table: Mapping[str, Any], replaced: Collection[str]) -> Named:
     place = ["targets", name]
     beside = file.path.parent
 
@@ -158,6 +159,8 @@ def _named(file: TomlFile, name: str, table: Mapping[str, Any]) -> Named:
             [*place, "api_key_env"],
             "api_key_env takes the name of an environment variable, never the key itself",
         )
+    if key is not None and "api_key_env" not in replaced:
+        _set(file, [*place, "api_key_env"], Variable(key))
     values = {
         kind: tuple(
             (one, _value(file, [*place, kind, one], value))
@@ -177,6 +180,11 @@ def _named(file: TomlFile, name: str, table: Mapping[str, Any]) -> Named:
             'variable and name it: proxy = { env = "MY_PROXY" }',
         )
     profile = table.get("profile", "")
+    try:
+        if profile and "profile" not in replaced:
+            find_profile(profile, beside)
+    except ProfileError as error:
+        raise file.problem([*place, "profile"], str(error)) from None
     found = Named(
         base_url=table["base_url"],
         model=table.get("model"),
@@ -192,7 +200,7 @@ def _named(file: TomlFile, name: str, table: Mapping[str, Any]) -> Named:
             query=values["query"],
             client_cert=path("client_cert"),
             client_key=path("client_key"),
-            proxy=_read_value(proxy),
+            proxy=_read_value(file, [*place, "proxy"], proxy),
         ),
         manners=Manners(
             Caps(
@@ -207,6 +215,8 @@ def _named(file: TomlFile, name: str, table: Mapping[str, Any]) -> Named:
     )
     try:
         Target(found.base_url, found.model, None, roots=found.roots, way=found.way)
+    except Unusable as error:
+        raise file.problem([*place, *error.part], str(error)) from None
     except SoundcheckError as error:
         raise file.problem(place, str(error)) from None
     return found
@@ -230,8 +240,17 @@ def _value(file: TomlFile, where: list[str], value: str | dict[str, str]) -> Val
             f"what {name} is set to seems to be a secret, which must not stand in a file: put it "
             f'into an environment variable and name that: "{name}" = {{ env = "MY_KEY" }}',
         )
-    return _read_value(value)
+    return _read_value(file, where, value)
 
 
-def _read_value(value: str | dict[str, str]) -> Value:
-    return Variable(value["env"]) if isinstance(value, dict) else value
+def _read_value(file: TomlFile, where: list[str], value: str | dict[str, str]) -> Value:
+    return _set(file, where, Variable(value["env"])) if isinstance(value, dict) else value
+
+
+def _set(file: TomlFile, where: list[str], variable: Variable) -> Variable:
+    """Return ``variable``; one that is not set is told by the entry that names it."""
+    try:
+        variable.read()
+    except SoundcheckError as error:
+        raise file.problem(where, str(error)) from None
+    return variable

@@ -16,6 +16,16 @@ _HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")
 _ENTRY = re.compile(rf"\s*({_DOTTED})\s*=")
 _QUOTES = re.compile(r"\"\"\"|'''")
 
+_KINDS = {
+    "string": "a text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "object": "a table",
+    "array": "an array",
+}
+"""What JSON Schema's types are called in TOML."""
+
 
 @dataclass(frozen=True, slots=True)
 class TomlFile:
@@ -89,7 +99,7 @@ def _no_numbers(value: object, *where: str | int) -> Iterator[tuple[str | int, .
 
 def _told(error: Any) -> tuple[list[str | int], str]:
     """Return where a document breaks its schema, and how."""
-    where, message = list(error.path), str(error.message)
+    where = list(error.path)
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = next(key for key in error.instance if key not in known)
@@ -99,9 +109,27 @@ def _told(error: Any) -> tuple[list[str | int], str]:
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return where, f"{', '.join(missing)} missing"
-    if error.validator == "minLength":
-        return where, "must not be empty"
-    return where, message
+    key = next((step for step in reversed(where) if isinstance(step, str)), "the file")
+    return where, f"{key} {_broken(error)}"
+
+
+def _broken(error: Any) -> str:
+    """Return what is wrong about a value, to stand behind its key."""
+    limit, value = error.validator_value, error.instance
+    match error.validator:
+        case "minLength":
+            return "must not be empty"
+        case "minimum" | "exclusiveMinimum" | "maximum":
+            bound = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}
+            return f"must be {bound[error.validator]} {limit}, not {value}"
+        case "enum":
+            return f"must be one of {', '.join(map(str, limit))}, not {value!r}"
+        case "type":
+            kinds = " or ".join(
+                _KINDS[kind] for kind in ([limit] if isinstance(limit, str) else limit)
+            )
+            return f"must be {kinds}, not {value!r}"
+    return f"is wrong: {error.message}"
 
 
 def _lines(text: str) -> dict[tuple[str | int, ...], int]:

@@ -20,7 +20,9 @@ def settled(
     name = options.base_url
     if not target_file.NAME.fullmatch(name):
         return replace(options, jobs=jobs or JOBS, timeout=timeout or TIMEOUT)
-    named = target_file.load_target(name, target_file.find(config))
+    given = {"profile": options.profile, "api_key_env": options.api_key_env}
+    replaced = {key for key, value in given.items() if value}
+    named = target_file.load_target(name, target_file.find(config), replaced)
     return replace(
         options,
         base_url=named.base_url,
