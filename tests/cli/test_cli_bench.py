@@ -54,6 +54,7 @@ def followed(program: str) -> tuple[Ended, list[Mapping[str, Any]]]:
         (["--tls-roots", "x.pem"], "give its URL"),
         (["--latency", "servers=0"], "servers"),
         (["localhost:8000"], "not an http"),
+        (["staging"], "what soundcheck.toml names is for `soundcheck check`"),
         ([URL, "--out", "mine"], "mine.csv"),
     ],
 )

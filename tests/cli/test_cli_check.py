@@ -143,6 +143,11 @@ def test_a_refused_key_is_not_shown(soundcheck: Soundcheck, raw_server) -> None:
         (("http://127.0.0.1:1/v1", "--profile", "broken.toml"), "broken.toml:2: unknown key"),
         (("http://127.0.0.1:1/v1", "--profile", "typo.toml"), "typo.toml:3: no requirement is"),
         (("http://127.0.0.1:1/v1", "--api-key-env", "NOT_SET_ANYWHERE"), "not set"),
+        (("http://127.0.0.1:1/v1", "--api-key-env", "EMPTY"), "not set, or empty"),
+        (("http://127.0.0.1:99999/v1",), "there is no port 99999"),
+        (("--dialect", "vlm"), "--dialect is openai or vllm"),
+        (("--replay", "file"), "file is a file; the folder of a run is wanted"),
+        (("--resume", "folder/run.json"), "the folder of a run is wanted: give folder"),
         (("http://127.0.0.1:1/v1", "--out", "file/run"), "choose another with --out"),
         (("http://127.0.0.1:1/v1", "--effort", "some"), "quick, full or deep"),
         (("http://127.0.0.1:1/v1", "--only", "shema"), "shema"),
@@ -167,10 +172,12 @@ def test_bad_usage_is_one_message(
 ) -> None:
     """Bad usage and configuration are told in one message with exit 2, before anything is sent."""
     (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "run.json").touch()
     (tmp_path / "broken.toml").write_text('extends = "openai"\ntitel = "x"\n')
     (tmp_path / "nan.toml").write_text('extends = "vllm"\n[bounds]\nenglish = nan\n')
     (tmp_path / "typo.toml").write_text('extends = "vllm"\n[levels]\n"models/lst" = "MAY"\n')
-    done = soundcheck("check", *arguments)
+    done = soundcheck("check", *arguments, EMPTY="")
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -262,3 +269,22 @@ def test_json_goes_to_stdout_alone(soundcheck_process: Soundcheck, raw_server) -
     run = json.loads(done.stdout)
     assert run["verdict"] == "conformant"
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="the system has no full disk to write to"
+)
+def test_a_full_disk_is_no_fault_of_ours(tmp_path: Path) -> None:
+    """Where nothing more can be written, the system's own words are told, with exit code 2."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "soundcheck", "requirements", "models/list"],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == "soundcheck: what is to be written: No space left on device\n"

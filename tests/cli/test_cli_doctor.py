@@ -41,7 +41,7 @@ def test_targets_are_looked_at(soundcheck: Soundcheck, raw_server, tmp_path: Pat
     online = soundcheck("doctor", "--online", STT_KEY="sk-very-secret")
     assert online.returncode == 2
     assert f"ok    target here: {server.base_url}, answers 200" in online.stdout
-    assert "fault target there" in online.stdout
+    assert "fault target there: http://127.0.0.1:1/v1: nothing listens" in online.stdout
     assert b"authorization: bearer sk-very-secret" in server.requests[0].lower()
     assert "sk-very-secret" not in online.stdout + online.stderr
 
@@ -52,3 +52,16 @@ def test_a_broken_file_is_told(soundcheck: Soundcheck, tmp_path: Path) -> None:
     done = soundcheck("doctor")
     assert done.returncode == 2
     assert "soundcheck.toml:" in done.stdout
+
+
+def test_a_target_that_answers_otherwise_is_noted(
+    soundcheck: Soundcheck, raw_server, tmp_path: Path
+) -> None:
+    """With --online only a list of models is ok; what is refused is told with its URL."""
+    server = raw_server(b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    (tmp_path / "soundcheck.toml").write_text(
+        f'[targets.here]\nbase_url = "{server.base_url}"\n', encoding="utf-8"
+    )
+    done = soundcheck("doctor", "--online")
+    assert done.returncode == 0, done.stdout
+    assert f"note  target here: {server.base_url}, answers 404 to GET /models: is" in done.stdout

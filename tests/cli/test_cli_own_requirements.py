@@ -1,11 +1,13 @@
 """``soundcheck check --suite DIR``: what can be wrong with a user's own requirements."""
 
+import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-Soundcheck = Callable[..., object]
+Soundcheck = Callable[..., subprocess.CompletedProcess[str]]
 GOOD = """from soundcheck import MUST, get, probes, requirement
 
 @requirement("house/rule", MUST, source="our handbook")
@@ -41,3 +43,16 @@ def test_mistakes_are_told(
     assert done.returncode == 2, done.stderr
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_mistake_in_a_judge_is_told_by_its_line(soundcheck: Soundcheck, tmp_path: Path) -> None:
+    """An error that arises inside of Soundcheck is told by the line of the requirement's file."""
+    (tmp_path / "own").mkdir()
+    wrong = GOOD.replace("answers.models", "answers.modles")
+    (tmp_path / "own" / "test_own.py").write_text(wrong, encoding="utf-8")
+    done = soundcheck("check", "--suite", "own", "--only", "house", "--out", "run")
+    assert done.returncode == 5
+    results = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))["results"]
+    (result,) = (one for one in results if one["id"] == "house/rule")
+    assert "no probe is called 'modles'" in result["message"]
+    assert result["message"].endswith("/own/test_own.py:7)")

@@ -88,7 +88,17 @@ def test_a_wrong_choice_names_the_choices(wrong: tuple[str, str]) -> None:
 def test_nothing_found_is_told() -> None:
     """A filter that matches nothing is an error, not an empty list."""
     with pytest.raises(SoundcheckError, match="no requirement matches"):
-        CliRunner().invoke(app, ["requirements", "nonsense"], catch_exceptions=False)
+        CliRunner().invoke(
+            app, ["requirements", "models/list", "--level", "may"], catch_exceptions=False
+        )
+
+
+def test_a_typing_error_is_answered_by_the_name_that_is_meant() -> None:
+    """A name that selects nothing is told with one like it, also beside names that are right."""
+    with pytest.raises(SoundcheckError, match=r"'schema/json-tex': did you mean schema/json-text"):
+        CliRunner().invoke(
+            app, ["requirements", "models", "schema/json-tex"], catch_exceptions=False
+        )
 
 
 def test_coverage_is_complete() -> None:

@@ -27,6 +27,9 @@ from soundcheck.cli import (
 )
 from soundcheck.errors import ExitCode, SoundcheckError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+"""What the system says where nothing more can be written: no fault of ours, and no verdict."""
+
 app = typer.Typer(
     name="soundcheck",
     help="Check and measure speech-to-text deployments that claim OpenAI's transcription API.",
@@ -75,6 +78,10 @@ def main() -> None:
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             typer.echo(f"soundcheck: {str(error.filename)[:80]}…: {error.strerror}", err=True)
+            sys.exit(ExitCode.USAGE)
+        if isinstance(error, OSError) and error.errno in FULL:
+            what = error.filename or "what is to be written"
+            typer.echo(f"soundcheck: {what}: {error.strerror}", err=True)
             sys.exit(ExitCode.USAGE)
         # A traceback would end in exit code 1, which says that a deployment failed.
         if os.environ.get("SOUNDCHECK_DEBUG"):

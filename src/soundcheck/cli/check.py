@@ -64,7 +64,8 @@ a gate: what is waived, or was no better before, does not fail
 **Exit codes**: 0 everything required holds · 1 a MUST fails (with a baseline: got worse), or a
 waiver is stale, expired or unknown · 2 bad usage or configuration ·
 3 no connection, no transcription API there, or the key is refused · 4 no verdict possible, a cap
-was reached, or interrupted · 5 fault of soundcheck itself
+was reached, or interrupted, unless a MUST had failed already · 5 fault of soundcheck itself, or of
+a requirement of your own
 """
 
 
@@ -202,6 +203,8 @@ def check(
     )
     if effort not in (None, "quick", "full", "deep"):
         raise SoundcheckError(f"--effort is quick, full or deep, not {effort!r}")
+    if dialect not in (None, "openai", "vllm"):
+        raise SoundcheckError(f"--dialect is openai or vllm, not {dialect!r}")
     if url is not None and (fault or dialect):
         raise SoundcheckError("--fault and --dialect shape the reference; leave out the URL")
     if replay is not None and (url or fault or dialect or model or api_key_env):
@@ -344,18 +347,11 @@ def _check_names(names: list[str], own: tuple[Path, ...]) -> None:
     """Refuse names that select nothing: a typing error must not empty a gate."""
     if not (names or own):
         return
-    from difflib import get_close_matches
-
     from soundcheck.contract.catalogue import load_catalogue, load_own
-    from soundcheck.contract.plan import names_of
+    from soundcheck.contract.plan import check_names
 
     rules = [*load_catalogue(), *(rule for folder in own for rule in load_own(folder))]
-    known = {name for rule in rules for name in names_of(rule)}
-    for name in names:
-        if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else "`soundcheck requirements` lists them"
-            raise SoundcheckError(f"no requirement or area is called {name!r}: {hint}")
+    check_names(names, rules)
 
 
 def _check_recorded_names(recorded: Path, options: "Options", own: tuple[Path, ...]) -> None:

@@ -63,6 +63,9 @@ EXAMPLES = """
 `soundcheck doctor --online`
 
 also asks every target for its models, with its key
+
+**Exit codes**: 0 nothing stands in the way of a check · 2 something does: a line begins with
+`fault`
 """
 
 
@@ -180,18 +183,19 @@ def _targets(config: Path | None, *, online: bool) -> Iterator[Finding]:
             named = target_file.load_target(name, path)
             if named.profile:
                 load_profile(named.profile)
-            reached = f", {_reached(named)}" if online else ""
+            state, reached = _reached(named) if online else ("ok", "")
         except SoundcheckError as error:
             yield Finding("fault", f"target {name}: {error}")
             continue
-        yield Finding("ok", f"target {name}: {named.base_url}{reached}")
+        yield Finding(state, f"target {name}: {named.base_url}{reached}")
 
 
-def _reached(named: "Named") -> str:
-    """Return what a target answers to the question for its models; raises SoundcheckError."""
+def _reached(named: "Named") -> tuple[str, str]:
+    """Return whether a target gives its models, and what it answers; raises SoundcheckError."""
     from soundcheck.contract.target import Target
     from soundcheck.errors import Unreachable
     from soundcheck.http.client import Client
+    from soundcheck.http.trouble import explained
 
     target = Target(
         named.base_url, named.model, named.api_key_env, roots=named.roots, way=named.way
@@ -201,7 +205,12 @@ def _reached(named: "Named") -> str:
     ) as client:
         exchange = client.send("GET", "/models")
     if exchange.response is None:
-        raise Unreachable(f"{exchange.error.message if exchange.error else 'no answer'}")
-    if exchange.response.status in (401, 403):
-        raise Unreachable(f"its key is refused ({exchange.response.status})")
-    return f"answers {exchange.response.status} to GET /models"
+        error = exchange.error
+        raise Unreachable(explained(target.base_url, error, target.access) if error else "silent")
+    status = exchange.response.status
+    if status in (401, 403):
+        told = "refuses the key" if target.key_variables else "asks for a key"
+        raise Unreachable(f"{target.base_url} {told} ({status})")
+    if 200 <= status < 300:
+        return "ok", f", answers {status} to GET /models"
+    return "note", f", answers {status} to GET /models: is the base URL right? It often ends in /v1"

@@ -10,7 +10,7 @@ from soundcheck.errors import SoundcheckError
 EXAMPLES = """
 **Examples**
 
-`soundcheck report reports/2026-11-22-210000`
+`soundcheck report reports/20261122-210000`
 
 A newer Soundcheck writes better pages from the same figures; nothing is sent or judged again.
 """

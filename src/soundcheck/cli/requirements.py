@@ -33,7 +33,8 @@ is open
 
 def requirements(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID|AREA]...", help="Ids, areas, draft numbers.")
+        list[str] | None,
+        typer.Argument(metavar="[ID|AREA]...", help="Ids, areas, numbers of the draft."),
     ] = None,
     profile: Annotated[
         str | None, typer.Option(help="Only those of this built-in contract.")
@@ -56,22 +57,25 @@ def requirements(
         return
     from soundcheck.contract.catalogue import load_catalogue
     from soundcheck.contract.contracts import CONTRACTS
+    from soundcheck.contract.plan import check_names, names_of
     from soundcheck.contract.requirement import EFFORTS
 
     _check_choice("--profile", profile, CONTRACTS)
     _check_choice("--level", level and level.lower(), ("must", "should", "may"))
     _check_choice("--effort", effort, EFFORTS)
+    rules = load_catalogue()
+    check_names(names or (), rules)
     chosen = [
         rule
-        for rule in load_catalogue()
-        if (not names or {rule.id, rule.area, *rule.draft} & set(names))
+        for rule in rules
+        if (not names or not set(names).isdisjoint(names_of(rule)))
         and (profile is None or profile in rule.profiles)
         and (level is None or rule.level == level.upper())
         and (effort is None or rule.effort == effort)
     ]
     if not chosen:
         raise SoundcheckError(
-            "no requirement matches; `soundcheck requirements` lists the ids and areas"
+            "no requirement matches all of that; `soundcheck requirements` lists the ids and areas"
         )
     if as_json:
         typer.echo(json.dumps(_document(chosen), indent=1))

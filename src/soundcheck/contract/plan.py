@@ -4,6 +4,7 @@ import importlib.util
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from soundcheck.contract.attempts import times
 from soundcheck.contract.contracts import ENCRYPTION
@@ -12,6 +13,7 @@ from soundcheck.contract.probe import TAP, TLS, Lane, Probe
 from soundcheck.contract.profile import Deviation
 from soundcheck.contract.requirement import EFFORTS, KEY, Case, Requirement
 from soundcheck.contract.verdict import Level, Verdict
+from soundcheck.errors import SoundcheckError
 from soundcheck.http.exchange import Exchange
 
 NO_TAP = (
@@ -75,6 +77,16 @@ def names_of(requirement: Requirement) -> tuple[str, ...]:
     """Return the names by which a user may select ``requirement``."""
     group = ("encryption",) if requirement.area in ENCRYPTION else ()
     return (requirement.id, requirement.area, *requirement.draft, *group)
+
+
+def check_names(names: Iterable[str], rules: Iterable[Requirement]) -> None:
+    """Raise :class:`SoundcheckError` for the first of ``names`` that selects none of ``rules``."""
+    known = {name for rule in rules for name in names_of(rule)}
+    for name in names:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "`soundcheck requirements` lists them"
+            raise SoundcheckError(f"no requirement or area is called {name!r}: {hint}")
 
 
 def _named(requirement: Requirement, names: Iterable[str]) -> bool:

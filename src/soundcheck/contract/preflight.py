@@ -14,6 +14,7 @@ from soundcheck.contract.profile import Profile
 from soundcheck.contract.target import Target
 from soundcheck.errors import SoundcheckError, Unreachable
 from soundcheck.http.access import is_loopback
+from soundcheck.http.trouble import explained
 
 TIMEOUT = 30.0
 """Seconds that an answer which needs no work may take."""
@@ -37,7 +38,9 @@ def examine(target: Target, profile: Profile, ask: Ask) -> Deployment:
     models = ask(MODELS, timeout=limit)
     response = models.exchange.response
     if response is None:
-        raise Unreachable(f"{target.base_url}: {_told(models)}")
+        error = models.exchange.error
+        why = explained(target.base_url, error, target.access) if error else "no answer"
+        raise Unreachable(why)
     if response.status == 401:  # a 403 may mean this list alone: some keys are only for speech
         raise _refused_key(target, 401)
     listed = _listed(models)

@@ -4,7 +4,6 @@ One handshake is finished, for the certificates and one answer; another verifies
 end after the first flight (``http/client_hello.py``). No key and no other secret is ever sent.
 """
 
-import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +44,7 @@ from soundcheck.http.tls_names import (
     family,
     named,
 )
+from soundcheck.http.trouble import in_words
 
 MOST_CONNECTIONS = 40
 """A right server takes about 27."""
@@ -559,6 +559,5 @@ def _group_of(flight: FirstFlight) -> int | None:
 
 
 def _told(error: BaseException) -> str:
-    """Return an error in words, without its number and the place in OpenSSL's source."""
-    text = str(error) or type(error).__name__
-    return re.sub(r"^\[(SSL|Errno)[^]]*\] | \(_ssl\.c:\d+\)$", "", text)[:_TEXT]
+    """Return an error in words."""
+    return in_words(str(error) or type(error).__name__)[:_TEXT]

@@ -1,6 +1,7 @@
 """From the outcome of a judge to a result."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,17 @@ def judge(entry: Entry, raised: pytest.ExceptionInfo[BaseException] | None) -> t
         return VIOLATED[entry.level], sentence_of(error)
     if isinstance(error, pytest.skip.Exception):
         return Verdict.NOT_APPLICABLE, str(error)
-    return Verdict.ERROR, f"{type(error).__name__}: {error} ({raised._getreprcrash() or ''})"
+    return Verdict.ERROR, f"{type(error).__name__}: {error} ({_place(entry, raised)})"
+
+
+def _place(entry: Entry, raised: pytest.ExceptionInfo[BaseException]) -> str:
+    """Return the last line of the judge's own file on the way to an error, else where it arose.
+
+    A typing error in a requirement often arises in what it calls, where its author has no business.
+    """
+    file = "/" + entry.requirement.test.partition("::")[0]
+    own = [frame for frame in raised.traceback if Path(frame.path).as_posix().endswith(file)]
+    return f"{own[-1].path}:{own[-1].lineno + 1}" if own else str(raised._getreprcrash() or "")
 
 
 def result_of(

@@ -329,6 +329,9 @@ def load_run(folder: Path) -> Run:
             message names the file and the problem.
 
     """
+    if folder.is_file():
+        hint = f": give {folder.parent}" if folder.name == FILE else ", which holds its run.json"
+        raise SoundcheckError(f"{folder} is a file; the folder of a run is wanted{hint}")
     return load_run_file(folder / FILE)
 
 
