@@ -302,7 +302,8 @@ WORKING: dict[str, tuple[Probe, Callable[[Answer], bool]]] = {
 }
 """By capability a question that is cheap or asked anyway, and what shows that it works.
 
-Streaming is told by ``streaming/event-stream``.
+Streaming is told by ``streaming/event-stream``. Of hints of languages and keywords no answer shows
+whether they were heeded: a server that ignores them answers the same.
 """
 
 
