@@ -11,7 +11,7 @@ from soundcheck.report.run import EXCHANGES, FILE
 
 LOCKS = ".locks"
 TAP = "tap"
-_OURS = {FILE, EXCHANGES, LOCKS, TAP, "report.html", "summary.md", "junit.xml"}
+_OURS = {FILE, EXCHANGES, LOCKS, TAP, "report.html", "summary.md", "junit.xml", "results.sarif"}
 _TAPPED = {"roots.pem", "canary.wav"}
 _EXCHANGE = re.compile(r"[0-9a-f]{16}\.(json|[0-9]+\.part)")
 

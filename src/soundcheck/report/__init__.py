@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def write_reports(folder: Path, run: "Run | None" = None) -> None:
-    """Write ``report.html``, ``summary.md`` and ``junit.xml`` for the run in ``folder``.
+    """Write the reports of the run in ``folder``: for people, CI systems and trackers of findings.
 
     Who has just written ``run`` there gives it: reading it back takes longer than the reports.
 
@@ -21,8 +21,10 @@ def write_reports(folder: Path, run: "Run | None" = None) -> None:
     from soundcheck.report.junit import render_junit
     from soundcheck.report.markdown import render_markdown
     from soundcheck.report.run import load_run, write_file
+    from soundcheck.report.sarif import render_sarif
 
     run = run or load_run(folder)
     write_file(folder / "report.html", render_html(run, folder))
     write_file(folder / "summary.md", render_markdown(run))
     write_file(folder / "junit.xml", render_junit(run))
+    write_file(folder / "results.sarif", render_sarif(run))
