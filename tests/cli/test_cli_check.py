@@ -42,6 +42,7 @@ def test_the_bundled_reference_conforms(soundcheck_process: Soundcheck, tmp_path
         "report.html",
         "summary.md",
         "junit.xml",
+        "results.sarif",
         "exchanges",
         "tap",
     }

@@ -13,11 +13,11 @@ from soundcheck.report import write_reports
 
 
 def test_reports_are_written_beside_the_run(run_folder: Path) -> None:
-    """Three reports, complete and nothing else, and run.json stays as it was."""
+    """All reports, complete and nothing else, and run.json stays as it was."""
     before = (run_folder / "run.json").read_bytes()
     write_reports(run_folder)
     assert {path.name for path in run_folder.iterdir()} == {
-        *("run.json", "exchanges", "report.html", "summary.md", "junit.xml")
+        *("run.json", "exchanges", "report.html", "summary.md", "junit.xml", "results.sarif")
     }
     assert (run_folder / "run.json").read_bytes() == before
 
@@ -28,7 +28,7 @@ def test_reports_depend_on_the_run_alone(run_folder: Path, tmp_path: Path) -> No
     shutil.copytree(run_folder, copy)
     write_reports(run_folder)
     write_reports(copy)
-    for name in ("report.html", "summary.md", "junit.xml"):
+    for name in ("report.html", "summary.md", "junit.xml", "results.sarif"):
         assert (run_folder / name).read_bytes() == (copy / name).read_bytes()
 
 
