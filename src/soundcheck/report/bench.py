@@ -22,6 +22,8 @@ SAMPLES = "samples.csv.gz"
 DEFINITIONS = 1
 """The version of the metrics' definitions that this Soundcheck writes and documents."""
 _BEHIND = 0.05
+_ASKED = 0.02
+"""How far a schedule may be from the rate asked for without being told."""
 
 Verdict: TypeAlias = Literal["measured", "met", "missed", "invalid", "incomplete", "failed"]
 SloVerdict: TypeAlias = Literal["met", "missed", "undecided"]
@@ -298,6 +300,17 @@ class Stage:
     def cut_off(self) -> bool:
         """Tell whether the run ended before the window did, which is no limit of the client."""
         return self.limit.startswith("cut off")
+
+    @property
+    def scheduled_rps(self) -> float | None:
+        """Return the rate that the schedule had in the window where it was another than asked for.
+
+        Chance puts more or fewer Poisson arrivals into a short window; ``None`` within 2 %.
+        """
+        if self.kind == "closed" or self.offered_rps is None or self.cut_off or not self.window_s:
+            return None
+        scheduled = self.counts.intended / self.window_s
+        return scheduled if abs(scheduled - self.offered_rps) > _ASKED * self.offered_rps else None
 
     @property
     def kept_up(self) -> bool | None:

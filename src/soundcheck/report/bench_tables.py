@@ -79,6 +79,12 @@ class Table:
         )
 
 
+def _offered(stage: Stage) -> str:
+    """Return the rate asked for, and in brackets that of the schedule where it was another."""
+    asked, had = rate(stage.offered_rps), rate(stage.scheduled_rps)
+    return f"{asked} ({had})" if had else asked
+
+
 def stage_table(stages: Sequence[Stage]) -> Table:
     """Return a row for each stage: its load, throughput, percentiles, errors and verdicts."""
     columns = (
@@ -99,7 +105,7 @@ def stage_table(stages: Sequence[Stage]) -> Table:
             (
                 str(stage.number),
                 one_line(stage.name, 40),
-                rate(stage.offered_rps),
+                _offered(stage),
                 rate(stage.achieved_rps),
                 "" if stage.rtfx is None else figure(stage.rtfx),
                 *(_cell(latency, name) for name in ("p50", "p95", "p99", "max")),

@@ -185,6 +185,8 @@ def title(bench: Bench) -> str:
     ):
         load = only.offered_rps
         at = f" at {figure(load)} requests/s" if load is not None and only.kind == "open" else ""
+        if only.scheduled_rps is not None:
+            at += f" (its schedule had {rate(only.scheduled_rps)})"
         return f"p95 {seconds(only.latency_s.p95)}{at}"
     return TITLES[bench.verdict]
 
@@ -293,6 +295,10 @@ def _stage(stage: Stage) -> str:
         parts.append(f"With a closed loop ({short(stage.arrivals)})")
     elif stage.offered_rps is not None:
         parts.append(f"At {figure(stage.offered_rps)} requests per second")
+        if stage.scheduled_rps is not None:
+            parts.append(
+                f"(the schedule of this seed had {rate(stage.scheduled_rps)} in the window)"
+            )
     summary = stage.latency_s
     if summary is not None and summary.p50 is not None:
         upper = next(

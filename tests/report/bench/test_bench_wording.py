@@ -10,6 +10,7 @@ import pytest
 from soundcheck.report import bench_wording as wording
 from soundcheck.report.bench import load_bench
 from soundcheck.report.bench_honesty import honesty, limits
+from soundcheck.report.bench_tables import stage_table
 
 MakeBench = Callable[..., Path]
 
@@ -77,6 +78,27 @@ def test_the_headline_says_what_was_found(
     bench = load_bench(make_bench(kind, **({"window": 4} if kind == "saturation" else {})))
     assert wording.title(bench).startswith(title)
     assert re.search(sentence, wording.sentence(bench))
+
+
+@pytest.mark.parametrize(("intended", "told"), [(678, True), (606, False), (594, False)])
+def test_a_schedule_that_had_another_rate_is_told(
+    make_bench: MakeBench, intended: int, told: bool
+) -> None:
+    """Where chance put more arrivals into a window than asked for, headline and table say so."""
+
+    def chance(document: dict[str, Any]) -> None:
+        document["stages"] = document["stages"][:1]
+        stage = document["stages"][0]
+        stage |= {"offered_rps": 50.0, "window_s": 12.0}
+        stage["counts"] |= {"intended": intended}
+
+    bench = load_bench(make_bench(change=chance))
+    assert (" at 50.0 requests/s (its schedule had 56.5/s)" in wording.title(bench)) is told
+    assert ("(the schedule of this seed had 56.5/s" in wording.sentence(bench)) is told
+    table = stage_table(bench.stages)
+    assert table.rows[0][table.headings.index("Offered")] == (
+        "50.0/s (56.5/s)" if told else "50.0/s"
+    )
 
 
 def test_a_search_that_kept_the_slo_says_where(make_bench: MakeBench) -> None:
