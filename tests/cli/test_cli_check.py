@@ -103,16 +103,6 @@ def test_files_of_others_are_never_deleted(soundcheck: Soundcheck, tmp_path: Pat
     assert mine.exists()
 
 
-def test_no_report_of_an_earlier_run_survives(soundcheck: Soundcheck, tmp_path: Path) -> None:
-    """When a run ends early, the folder does not go on to show an earlier run's verdict."""
-    run = tmp_path / "run"
-    (run / "exchanges").mkdir(parents=True)
-    for name in ("run.json", "report.html", "summary.md", "junit.xml"):
-        (run / name).write_text("green")
-    assert soundcheck("check", "http://127.0.0.1:9/v1", "--out", "run").returncode == 3
-    assert not run.exists()
-
-
 def test_an_endless_answer_ends(soundcheck: Soundcheck, raw_server) -> None:
     """A server that never stops answering is given up."""
 

@@ -32,7 +32,8 @@ def prepare(out: Path | None) -> Path:
             (out / name).unlink()
     except OSError as error:
         raise SoundcheckError(
-            f"cannot write the folder {out}: {error.strerror}; choose another with --out"
+            f"cannot write the folder {out or folder.REPORTS}: {error.strerror}; choose another "
+            "with --out"
         ) from None
     return out
 

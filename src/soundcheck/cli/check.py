@@ -284,28 +284,44 @@ def check(
             *([("--profile", profile)] if profile else []),
             *wider,
         ]
-        raise typer.Exit(judge(options, again, None, own, quiet=quiet or as_json, as_json=as_json))
+        raise typer.Exit(
+            judge(options, again, [], None, own, quiet=quiet or as_json, as_json=as_json)
+        )
     options = replace(options, profile=options.profile or dialect or PROFILE)
     judged = Selection(options.only, options.without)
     claimed = options.claimed()
     lacks_tap = url is not None and claimed.is_private and not tap and judged.touches("wire")
     spoken = dialect or claimed.dialect
+    bounds = {
+        "--jobs": jobs,
+        "--timeout": timeout,
+        "--max-rate": max_rate,
+        "--max-requests": max_requests,
+        "--max-audio-minutes": max_audio_minutes,
+        "--max-upload-mb": max_upload_mb,
+    }
+    manner = [
+        *([("--config", str(config))] if config and options.way.name else []),
+        *([("--api-key-env", api_key_env)] if api_key_env else []),
+        *([("--tls-roots", str(tls_roots))] if tls_roots else []),
+        *([("--speech", str(speech))] if speech else []),
+        *((name, str(value).removesuffix(".0")) for name, value in bounds.items() if value),
+        *([("--yes",)] if yes else []),
+    ]
     again = [
         *([(url,)] if url else []),
-        *([("--config", str(config))] if config and options.way.name else []),
         *([("--dialect", dialect)] if dialect else []),
         *(("--fault", name) for name in fault or ()),
         *([("--model", model)] if model else []),
-        *([("--api-key-env", api_key_env)] if api_key_env else []),
         *([("--tap", tap)] if tap else []),
         *([("--upstream", upstream)] if upstream else []),
         *([("--tap", "127.0.0.1:8443")] if lacks_tap else []),
         *([("--upstream", API)] if lacks_tap and not upstream else []),
-        *([("--tls-roots", str(tls_roots))] if tls_roots else []),
-        *([("--speech", str(speech))] if speech else []),
         *([("--profile", options.profile)] if profile or not options.way.name else []),
+        *manner,
         *wider,
     ]
+    resumed = [*manner, *wider]
     try:
         private = claimed.is_private or any(map(judged.touches, ENCRYPTION))
         named = options.base_url or None
@@ -324,7 +340,9 @@ def check(
             # The proxy of the private stack has the key: its clients need none.
             if named is None and not claimed.is_private:
                 options = replace(options, api_key_env=VARIABLE)
-            code = judge(options, again, beside, own, quiet=quiet or as_json, as_json=as_json)
+            code = judge(
+                options, again, resumed, beside, own, quiet=quiet or as_json, as_json=as_json
+            )
     except KeyboardInterrupt:
         raise Interrupted("interrupted before anything was judged") from None
     raise typer.Exit(code)

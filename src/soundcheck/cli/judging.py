@@ -23,6 +23,7 @@ TOGETHER = 2.0
 def judge(
     options: "Options",
     again: list[tuple[str, ...]],
+    resumed: list[tuple[str, ...]],
     beside: "Arrangement | None",
     own: tuple[Path, ...] = (),
     *,
@@ -32,6 +33,7 @@ def judge(
     """Run the suites over one deployment, tell the outcome, and return the exit code.
 
     ``again`` are the words after ``soundcheck check`` by which a user does the same again,
+    ``resumed`` those after ``--resume RUN`` by which a run that did not come to its end goes on;
     ``beside`` is a deployment of our own whose encryption is judged too, and ``own`` are folders of
     a user's requirements. Progress is shown unless ``quiet``; ``as_json`` prints ``run.json``.
     Raises :class:`SoundcheckError` where nothing could be judged.
@@ -83,7 +85,7 @@ def judge(
 
         if options.replay is not None and not (run.counts["fail"] or run.counts["error"]):
             again = []  # the same answers once more would tell the same
-        Console().print(render(run, session.out, again))
+        Console().print(render(run, session.out, again, resumed), crop=False)
     verdicts = [Verdict(result.verdict) for result in run.results]
     return exit_code(run.verdict, verdicts, run.gate.verdict if run.gate else "")
 

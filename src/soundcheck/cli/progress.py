@@ -101,7 +101,11 @@ class _Told:
 
     def _agree(self) -> None:
         self._bar.stop()
-        if not typer.confirm("Send this?", err=True):
+        try:
+            agreed = typer.confirm("Send this?", err=True)
+        except typer.Abort:  # Ctrl-C, which is no fault
+            raise KeyboardInterrupt from None
+        if not agreed:
             error = SoundcheckError(
                 "nothing of it was sent; --only, --without and --effort make it smaller, caps "
                 "bound it, --yes sends it unasked"

@@ -14,10 +14,12 @@ def settled(
     """Return ``options`` with what the target that they name in the place of a URL brings.
 
     What was given stays: ``None`` and empty values were not. ``config`` is the file of targets, by
-    default that of the working directory. Raises :class:`SoundcheckError` for an unknown name, or a
-    file with a mistake in it.
+    default that of the working directory. Raises :class:`SoundcheckError` for an unknown name, a
+    file with a mistake in it, or one that was given and is not there.
     """
     name = options.base_url
+    if config is not None:
+        target_file.find(config)
     if not target_file.NAME.fullmatch(name):
         return replace(options, jobs=jobs or JOBS, timeout=timeout or TIMEOUT)
     given = {"profile": options.profile, "api_key_env": options.api_key_env}

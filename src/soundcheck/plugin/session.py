@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -44,7 +44,7 @@ from soundcheck.contract.requirement import Requirement, requirement_of
 from soundcheck.contract.send import Sender
 from soundcheck.contract.source import Recording, Source
 from soundcheck.contract.verdict import Untestable, Verdict
-from soundcheck.errors import SoundcheckError
+from soundcheck.errors import Interrupted, SoundcheckError
 from soundcheck.http.client import Client
 from soundcheck.http.exchange import Headers
 from soundcheck.http.store import Store
@@ -120,6 +120,9 @@ class Session:
         self._lacking: list[str] = []
         self._replayed: Run | None = None
         self._interrupted = False
+        self._joined = not copying
+        self._is_planned = False
+        self._has_begun = False
         self._earlier = Earlier()
         self.problem: SoundcheckError | None = None
         self.run: Run | None = None
@@ -159,7 +162,9 @@ class Session:
         self._observer.examined(self.deployment)
 
     def _discard(self) -> None:
-        """Leave nothing behind of a run that came to nothing; a resumed one is left as it was."""
+        """Leave nothing behind of a run that came to nothing; what was there before stays."""
+        if self._joined:  # the folder is the controller's
+            return
         if not self._options.resumed:
             folder.discard(self.out)
         for exchange in self._earlier.first:
@@ -231,6 +236,7 @@ class Session:
             options = replay.options_of(options.replay, options)
         profile = options.claimed()
         gatekeeper = Gatekeeper.opening(options, datetime.now(UTC).date())
+        options.target()  # a mistake in it is told before the folder is touched
         if options.resumed and options.out is not None:
             out = folder.reopen(options.out)
         else:
@@ -269,7 +275,9 @@ class Session:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker of xdist the run folder."""
+        """Tell a worker of xdist the run folder; it sends as soon as it has planned."""
+        if not self._has_begun:
+            self._begin_run()
         node.workerinput[WORKER_INPUT] = str(self.out)
         node.workerinput[WORKER_TODAY] = self._gatekeeper.today.isoformat()
 
@@ -306,14 +314,26 @@ class Session:
                 item.nodeid: self._result(item) for item in planned if item.stash[ENTRY].verdict
             }
             items[:] = [item for item in items if item.nodeid not in self._decided]
+        self._is_planned = True
 
     def _refuse(self, check: Callable[[], None]) -> None:
         """End the session, before anything is sent, where ``check`` finds bad usage."""
         try:
             check()
         except SoundcheckError as error:
-            self.problem = error
-            pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+            self._end(error)
+
+    def _end(self, error: SoundcheckError) -> NoReturn:
+        """End the session, of which nothing was sent, by ``error``."""
+        self._discard()
+        self.problem = error
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+
+    def _begin_run(self) -> None:
+        """Let the run folder be that of this run: from now on something is sent."""
+        begin_run(self.out, self._facts())
+        folder.begin(self.out)
+        self._has_begun = True
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Say in the run that pytest's own selection left requirements out."""
@@ -323,10 +343,7 @@ class Session:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Make the clips, tell the cost and send everything; under xdist tests send on demand."""
-        if self.problem is not None:  # pytest comes here even so
-            return
-        if _is_controller(session.config):
-            begin_run(self.out, self._facts())
+        if not self._is_planned:  # pytest comes here after bad usage and an interrupt, too
             return
         entries = [item.stash[ENTRY] for item in session.items if ENTRY in item.stash]
         first = [probe.on(self.deployment.model) for probe in (*PREFLIGHT, TRIAL)]
@@ -334,6 +351,7 @@ class Session:
         probes = asked | distinct(entries)
         try:
             if self._options.replay is not None:
+                self._has_begun = True
                 return
             # What an earlier sitting has recorded is not sent again.
             open_ones = [probe for probe in probes.values() if not self._is_kept(probe)]
@@ -347,13 +365,23 @@ class Session:
             self._source.expect(probes.values())
             if not _is_worker(session.config):
                 self._check_caps(entries, cost)
-                begin_run(self.out, self._facts())
-                self._source.send_all(probes.values(), self._observer.sent)
+                self._begin_run()
+                self._send(probes.values(), {probe.digest for probe in open_ones})
         except KeyboardInterrupt:
+            if not (self._has_begun or self._joined):
+                raise
             self._interrupt(entries)
         except SoundcheckError as error:  # a recipe or the cache is broken: nothing was sent
-            self.problem = error
-            pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+            self._end(error)
+
+    def _send(self, probes: Iterable[Probe], planned: Collection[str]) -> None:
+        """Send ``probes``, and tell the observer of those whose digests are among ``planned``."""
+
+        def told(probe: Probe) -> None:
+            if probe.digest in planned:
+                self._observer.sent(probe)
+
+        self._source.send_all(probes, told)
 
     def _is_kept(self, probe: Probe) -> bool:
         """Tell whether an earlier sitting of this run has the answer to ``probe``."""
@@ -368,7 +396,6 @@ class Session:
         for entry in entries:
             by_area.setdefault(entry.requirement.area, []).append(entry)
         areas = {name: distinct(one).values() for name, one in by_area.items()}
-        self._discard()
         raise OverCaps(over_caps(caps, cost, areas, self._price))
 
     def _price(self, probes: Iterable[Probe]) -> Cost:
@@ -556,6 +583,8 @@ class Session:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell the verdict and the report's place below pytest's own summary."""
+        if self.run is None:  # what may lie in the folder is another one
+            return
         terminalreporter.section("soundcheck")
         for line in told(self.out):
             terminalreporter.write_line(line)
@@ -569,9 +598,15 @@ class Session:
             output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
             output[WORKER_OUTPUT] = asdict(self.planned)
             return
+        if not self._has_begun:
+            self._discard()
+            if self._interrupted:
+                self.problem = Interrupted("interrupted before anything was judged")
+            return
         found = self._decided | self._results
         results = [found[name] for name in (*self._order, *found) if name in found]
         self.run = write_run(self.out, self._facts(), list(dict.fromkeys(results)))
+        folder.begin(self.out)
         folder.finish(self.out)
         decided = any(Verdict(result.verdict).decided for result in results)
         if self._interrupted:
@@ -622,10 +657,6 @@ def _check_names(names: Iterable[str], rules: Collection[Requirement]) -> None:
 
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
-
-
-def _is_controller(config: pytest.Config) -> bool:
-    return not _is_worker(config) and config.getoption("dist", "no") != "no"
 
 
 def _warn(item: pytest.Item, text: str) -> None:

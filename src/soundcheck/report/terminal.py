@@ -56,13 +56,22 @@ _NAMES_SHOWN = 4  # cases that say the same
 _GATE_STYLES = {"holds": "bold green", "fails": "bold red", "undecided": "bold yellow"}
 _GATE_SHOWN = 16  # lines of waivers and changes
 _INDENT = 11  # columns: the longest label and a space
-_COMMAND_WIDTH = 66  # columns of a command before it is broken by backslashes
+_COMMAND_WIDTH = 66  # columns of a command at most before it is broken by backslashes
+_DEEPER = "  "  # before the further lines of a command
+_UNFINISHED = ("interrupted", "not all sent")  # how the note of a run begins that can be resumed
 
 
-def render(run: Run, folder: Path, again: Iterable[tuple[str, ...]] = ()) -> "Group":
+def render(
+    run: Run,
+    folder: Path,
+    again: Iterable[tuple[str, ...]] = (),
+    resumed: Iterable[tuple[str, ...]] = (),
+) -> "Group":
     """Return the summary of ``run``, whose reports lie in ``folder``, to be printed by rich.
 
-    ``again`` holds the words, in groups, that follow ``soundcheck check`` to check the same again.
+    ``again`` holds the words, in groups, that follow ``soundcheck check`` to check the same again,
+    ``resumed`` those that follow ``--resume FOLDER`` to go on. A line of a command may be wider
+    than the console: print it without cropping.
     """
     from rich.console import Group
 
@@ -81,7 +90,11 @@ def render(run: Run, folder: Path, again: Iterable[tuple[str, ...]] = ()) -> "Gr
     findings = _findings(found)
     if findings is not None:
         blocks.append(_Labelled(_text("found"), findings))
-    blocks += _closing(run, found, told, folder, list(again))
+    blocks += _closing(run, found, folder)
+    if _is_resumable(run) and again:
+        blocks.append(_Command([("--resume", str(folder)), *resumed]))
+    elif words := _next_words(run, told, list(again)):
+        blocks.append(_Command(words))
     return Group(*blocks)
 
 
@@ -102,6 +115,28 @@ class _Labelled:
         for number, line in enumerate(self.text.wrap(console, width, overflow="fold")):
             label = self.label if number == 0 else _text("")
             yield label + " " * (_INDENT - label.cell_len) + line if line.plain else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """The next command, to be copied: of the words in ``groups`` a group shares a line if it fits.
+
+    A word that is wider than the console is left whole: the terminal itself wraps it, and gives
+    back one line.
+    """
+
+    groups: list[tuple[str, ...]]
+
+    def __rich_console__(
+        self, console: "Console", options: "ConsoleOptions"
+    ) -> "Iterator[RenderableType]":
+        width = min(_COMMAND_WIDTH, options.max_width - _INDENT - len(" \\"))
+        label = _text("next", "dim") + " " * (_INDENT - len("next"))
+        for line in _broken("soundcheck check", self.groups, width):
+            shown = label + _text(line, "bold")
+            shown.no_wrap, shown.overflow = True, "ignore"
+            yield shown
+            label = _text(" " * _INDENT)
 
 
 def _headline(run: Run, found: tuple[Outcome, ...]) -> "Text":
@@ -184,18 +219,21 @@ def _first_lines(message: str) -> str:
 
 def _is_unsent(outcome: Outcome, run: Run) -> bool:
     """Tell whether an interrupted or capped run did not reach a requirement."""
-    interrupted = any(note.startswith(("interrupted", "not all sent")) for note in run.notes)
     asked = any(one.exchanges for one in outcome.noteworthy)
-    return interrupted and outcome.verdict == "untestable" and not asked
+    return _is_unfinished(run) and outcome.verdict == "untestable" and not asked
 
 
-def _closing(
-    run: Run,
-    found: tuple[Outcome, ...],
-    told: list[Outcome],
-    folder: Path,
-    again: list[tuple[str, ...]],
-) -> "list[_Labelled]":
+def _is_unfinished(run: Run) -> bool:
+    return any(note.startswith(_UNFINISHED) for note in run.notes)
+
+
+def _is_resumable(run: Run) -> bool:
+    """Tell whether ``--resume`` goes on with ``run``: one of a deployment that is still there."""
+    tapped = run.encryption is not None and run.encryption.tapped
+    return _is_unfinished(run) and not (run.replay_of or run.target.reference or tapped)
+
+
+def _closing(run: Run, found: tuple[Outcome, ...], folder: Path) -> "list[_Labelled]":
     rows = {
         "target": one_line(target(run)),
         "dialect": f"{dialect(run)}, effort {run.effort}",
@@ -204,38 +242,41 @@ def _closing(
         "spent": f"{spent(run.cost)}, {duration(run.duration_s)}",
         "planned": planned_if_other(run.cost),
         "report": one_line(str(folder / "report.html")),
-        "next": _next_command(run, told, again),
     }
     return [
-        _Labelled(_text(name, "dim"), _text(value, "bold" if name == "next" else ""))
+        _Labelled(_text(name, "dim"), _text(value))
         for name, value in rows.items()
         if value is not None
     ]
 
 
-def _next_command(run: Run, told: list[Outcome], again: list[tuple[str, ...]]) -> str | None:
-    """Return the command that checks the findings again, the rest, or one's own deployment."""
+def _next_words(
+    run: Run, told: list[Outcome], again: list[tuple[str, ...]]
+) -> list[tuple[str, ...]]:
+    """Return the words that check the findings again, the rest, or one's own deployment."""
     failed = [("--only", outcome.id) for outcome in told if outcome.verdict in _AGAIN]
     if not again:
-        return None
+        return []
     if run.verdict == "conformant" and not failed and not is_partial(run):
-        if run.target.reference:
-            return "soundcheck check https://HOST/v1 --model MODEL"
-        return None
-    words = [*again, *failed[:_AGAIN_SHOWN]]
-    return _broken("soundcheck check", [shlex.join(map(one_line, group)) for group in words])
+        return [("https://HOST/v1",), ("--model", "MODEL")] if run.target.reference else []
+    return [*again, *failed[:_AGAIN_SHOWN]]
 
 
-def _broken(command: str, options: list[str]) -> str:
-    """Join a command's options in as few lines as fit, so that it can still be copied."""
+def _broken(command: str, groups: list[tuple[str, ...]], width: int) -> list[str]:
+    """Return ``command`` with the words of ``groups`` in as few lines as fit into ``width``.
+
+    A shell joins the lines again: all but the last end in a backslash.
+    """
     lines = [command]
-    for option in options:
-        if len(lines[-1]) + 1 + len(option) > _COMMAND_WIDTH:
-            lines[-1] += " \\"
-            lines.append(f"  {option}")
-        else:
-            lines[-1] += f" {option}"
-    return "\n".join(lines)
+    for group in groups:
+        words = [shlex.quote(one_line(word)) for word in group]
+        whole = " ".join(words)
+        for part in [whole] if len(whole) + len(_DEEPER) <= width else words:
+            if len(lines[-1]) + 1 + len(part) > width:
+                lines.append(_DEEPER + part)
+            else:
+                lines[-1] += f" {part}"
+    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
 
 
 def _text(content: str, style: str = "") -> "Text":
