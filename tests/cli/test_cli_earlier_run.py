@@ -159,6 +159,22 @@ def test_an_earlier_run_outlives_a_no(
     assert not any(b"filename=" in request for request in server.requests[asked:])
 
 
+def test_an_earlier_run_outlives_an_interrupted_making(
+    soundcheck: Soundcheck, server, earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while audio is made, before any of it is sent, has judged nothing."""
+
+    def build(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("soundcheck.audio.Library.build", build)
+    before = content(earlier)
+    done = soundcheck("check", server.base_url, *ONLY, "--out", "run")
+    assert done.returncode == 4, done.stderr
+    assert "interrupted before anything was judged" in done.stderr
+    assert content(earlier) == before
+
+
 def test_a_folder_that_cannot_be_made_is_named(soundcheck: Soundcheck, tmp_path: Path) -> None:
     """Without --out, the message names the folder in which new ones are made."""
     (tmp_path / "reports").touch()

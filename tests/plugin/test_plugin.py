@@ -82,6 +82,8 @@ def test_verdicts_are_the_same_under_xdist(
     url = deployment(models=MODELS | {"object": "wrong"}, answer={"text": "Hello World."})
     chosen = ("models/list", "models/entries-complete", "schema/json-text", "schema/usage-present")
     only = [part for name in chosen for part in ("--stt-only", name)]
+    (tmp_path / "run" / "exchanges").mkdir(parents=True)
+    (tmp_path / "run" / "exchanges" / "0123456789abcdef.json").write_text("of an earlier run")
     done = run_pytest(
         "--stt-url",
         url,
@@ -108,6 +110,18 @@ def test_verdicts_are_the_same_under_xdist(
     assert len(list((tmp_path / "run" / "exchanges").glob("*.json"))) == 3
     assert run["cost"]["planned"] == run["cost"]["spent"]
     assert run["cost"]["planned"]["requests"] == 3
+    assert not [path for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]
+
+
+def test_bad_usage_leaves_an_earlier_run(run_pytest: Pytest, deployment, tmp_path: Path) -> None:
+    """A name that selects nothing ends pytest, and the folder is not emptied for that."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("of an earlier run")
+    done = run_pytest("--stt-url", deployment(), "--stt-only", "nope", "--stt-out", "run")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "no collected requirement or area is called 'nope'" in done.stderr + done.stdout
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.json"]
+    assert (tmp_path / "run" / "run.json").read_text() == "of an earlier run"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from soundcheck.report.run import Result, Run, Target
+from soundcheck.report.run import Encryption, Result, Run, Target
 from soundcheck.report.terminal import render
 
 MakeRun = Callable[..., Run]
@@ -25,6 +25,7 @@ def printed(
     width: int = 80,
     terminal: bool = False,
     again: tuple[tuple[str, ...], ...] = (("staging",),),
+    resumed: tuple[tuple[str, ...], ...] = (),
 ) -> str:
     out = io.StringIO()
     console = Console(
@@ -34,7 +35,7 @@ def printed(
         color_system="standard" if terminal else None,
         legacy_windows=False,
     )
-    console.print(render(run, FOLDER, again))
+    console.print(render(run, FOLDER, again, resumed), crop=False)
     return out.getvalue()
 
 
@@ -99,8 +100,15 @@ def test_server_text_never_drives_the_terminal(
 AGAIN = (("http://host/v1",), ("--profile", "my own.toml"))
 
 
-def next_command(run: Run) -> list[str] | None:
-    text = printed(run, again=AGAIN)
+def next_command(
+    run: Run,
+    again: tuple[tuple[str, ...], ...] = AGAIN,
+    resumed: tuple[tuple[str, ...], ...] = (),
+    *,
+    width: int = 80,
+    terminal: bool = False,
+) -> list[str] | None:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", printed(run, width, terminal, again, resumed))
     _, found, command = text.partition("\nnext ")
     return shlex.split(command.replace("\\\n", "")) if found else None  # as a shell joins lines
 
@@ -111,6 +119,37 @@ def test_the_next_command_repeats_the_failures(make_run: MakeRun) -> None:
     assert command is not None
     assert command[:5] == ["soundcheck", "check", "http://host/v1", "--profile", "my own.toml"]
     assert command[5:7] == ["--only", "schema/verbose-duration-number"]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("width", [40, 41, 47, 60, 80, 200])
+def test_the_next_command_can_be_copied_at_any_width(
+    make_run: MakeRun, width: int, terminal: bool
+) -> None:
+    """No line of it is broken but by a backslash, however long its words are."""
+    long = "https://speech.staging.internal.example.com:8443/some/path/to/openai/v1"
+    again = ((long,), ("--profile", "encrypting-proxy"), ("--speech", "my own recordings/of me"))
+    command = next_command(make_run(), again, width=width, terminal=terminal)
+    assert command is not None
+    assert command[:7] == ["soundcheck", "check", *(word for group in again for word in group)]
+    assert command[7:9] == ["--only", "schema/verbose-duration-number"]
+
+
+@pytest.mark.parametrize("note", ["interrupted: 3 of 9 cases", "not all sent: --max-requests"])
+def test_an_unfinished_run_is_gone_on_with(make_run: MakeRun, note: str) -> None:
+    """The next command resumes what can be resumed, and begins again what cannot."""
+    resumed = (("--max-rate", "2"),)
+    run = make_run(notes=(note,))
+    expected = ["soundcheck", "check", "--resume", str(FOLDER), "--max-rate", "2"]
+    assert next_command(run, resumed=resumed) == expected
+    ours = replace(run, target=replace(run.target, reference=True))
+    tapped = replace(
+        run, encryption=Encryption(base_url="http://h/v1", profile="p", model="m", tapped=True)
+    )
+    for other in (ours, tapped, replace(run, replay_of="a run"), make_run()):
+        command = next_command(other, resumed=resumed)
+        assert command is not None
+        assert command[2] == AGAIN[0][0]
 
 
 def test_the_next_command_follows_the_verdict(make_run: MakeRun) -> None:

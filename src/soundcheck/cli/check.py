@@ -95,7 +95,7 @@ def check(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Run folder, emptied of an earlier run (default: a new one in reports).",
+            help="Run folder; replaces an earlier run there (default: a new one in reports).",
         ),
     ] = None,
     only: Annotated[

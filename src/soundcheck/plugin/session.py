@@ -331,8 +331,9 @@ class Session:
 
     def _begin_run(self) -> None:
         """Let the run folder be that of this run: from now on something is sent."""
-        begin_run(self.out, self._facts())
-        folder.begin(self.out)
+        if self._options.replay is None:  # else nothing is sent that could be lost
+            begin_run(self.out, self._facts())
+            folder.begin(self.out)
         self._has_begun = True
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
@@ -351,7 +352,7 @@ class Session:
         probes = asked | distinct(entries)
         try:
             if self._options.replay is not None:
-                self._has_begun = True
+                self._begin_run()
                 return
             # What an earlier sitting has recorded is not sent again.
             open_ones = [probe for probe in probes.values() if not self._is_kept(probe)]

@@ -121,8 +121,8 @@ class _Labelled:
 class _Command:
     """The next command, to be copied: of the words in ``groups`` a group shares a line if it fits.
 
-    A word that is wider than the console is left whole: the terminal itself wraps it, and gives
-    back one line.
+    A long word begins further left. One that is wider than the console is left whole: the terminal
+    itself wraps it, and gives back one line.
     """
 
     groups: list[tuple[str, ...]]
@@ -132,8 +132,10 @@ class _Command:
     ) -> "Iterator[RenderableType]":
         width = min(_COMMAND_WIDTH, options.max_width - _INDENT - len(" \\"))
         label = _text("next", "dim") + " " * (_INDENT - len("next"))
-        for line in _broken("soundcheck check", self.groups, width):
+        for number, line in enumerate(_broken("soundcheck check", self.groups, width)):
             shown = label + _text(line, "bold")
+            if number and shown.cell_len > options.max_width:
+                shown = _text(_DEEPER + line.lstrip(), "bold")
             shown.no_wrap, shown.overflow = True, "ignore"
             yield shown
             label = _text(" " * _INDENT)
