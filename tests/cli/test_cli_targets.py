@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import socket
 import subprocess
 from collections.abc import Callable
@@ -107,7 +108,9 @@ def test_the_command_line_wins(soundcheck: Soundcheck, raw_server, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     run = run_of(tmp_path / "run")
     assert (run["target"]["model"], run["profile"]) == ("whisper-1", "openai")
-    assert "soundcheck check here --model whisper-1 --api-key-env STT_KEY" in done.stdout
+    command = shlex.split(done.stdout.partition("\nnext ")[2].replace("\\\n", ""))
+    assert command[:3] == ["soundcheck", "check", "here"]
+    assert sorted(command[3:]) == sorted(given)
 
 
 @pytest.mark.parametrize(
