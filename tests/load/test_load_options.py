@@ -90,7 +90,7 @@ def test_the_key_is_read_from_the_environment_and_never_told(
     assert "sesame" not in repr(settings)
     assert plain(values) == {"stt_api_key_env": "STT_TEST_KEY"}
     monkeypatch.delenv("STT_TEST_KEY")
-    with pytest.raises(SoundcheckError, match="STT_TEST_KEY is not set"):
+    with pytest.raises(SoundcheckError, match="STT_TEST_KEY is not set, or empty"):
         Settings.read(values)
     assert Settings.read(values, with_key=False).key is None
 

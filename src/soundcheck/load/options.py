@@ -69,7 +69,7 @@ def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
 
 def _key(name: str) -> str:
     if not os.environ.get(name):
-        raise SoundcheckError(f"the environment variable {name} is not set")
+        raise SoundcheckError(f"the environment variable {name} is not set, or empty")
     return os.environ[name]
 
 
