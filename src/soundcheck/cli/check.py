@@ -284,9 +284,7 @@ def check(
             *([("--profile", profile)] if profile else []),
             *wider,
         ]
-        raise typer.Exit(
-            judge(options, again, [], None, own, quiet=quiet or as_json, as_json=as_json)
-        )
+        raise typer.Exit(judge(options, again, None, own, quiet=quiet or as_json, as_json=as_json))
     options = replace(options, profile=options.profile or dialect or PROFILE)
     judged = Selection(options.only, options.without)
     claimed = options.claimed()
@@ -341,7 +339,13 @@ def check(
             if named is None and not claimed.is_private:
                 options = replace(options, api_key_env=VARIABLE)
             code = judge(
-                options, again, resumed, beside, own, quiet=quiet or as_json, as_json=as_json
+                options,
+                again,
+                beside,
+                own,
+                resumed=resumed,
+                quiet=quiet or as_json,
+                as_json=as_json,
             )
     except KeyboardInterrupt:
         raise Interrupted("interrupted before anything was judged") from None

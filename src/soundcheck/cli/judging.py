@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,10 @@ TOGETHER = 2.0
 def judge(
     options: "Options",
     again: list[tuple[str, ...]],
-    resumed: list[tuple[str, ...]],
     beside: "Arrangement | None",
     own: tuple[Path, ...] = (),
     *,
+    resumed: Iterable[tuple[str, ...]] = (),
     quiet: bool,
     as_json: bool,
 ) -> ExitCode:

@@ -163,7 +163,7 @@ class Session:
 
     def _discard(self) -> None:
         """Leave nothing behind of a run that came to nothing; what was there before stays."""
-        if self._joined:  # the folder is the controller's
+        if self._joined or self._has_begun:  # the folder is the controller's, or holds the run
             return
         if not self._options.resumed:
             folder.discard(self.out)
@@ -324,7 +324,7 @@ class Session:
             self._end(error)
 
     def _end(self, error: SoundcheckError) -> NoReturn:
-        """End the session, of which nothing was sent, by ``error``."""
+        """End the session by ``error``."""
         self._discard()
         self.problem = error
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
