@@ -79,9 +79,14 @@ def names_of(requirement: Requirement) -> tuple[str, ...]:
     return (requirement.id, requirement.area, *requirement.draft, *group)
 
 
+def known_names(rules: Iterable[Requirement]) -> frozenset[str]:
+    """Return every name by which one of ``rules`` can be selected."""
+    return frozenset(name for rule in rules for name in names_of(rule))
+
+
 def check_names(names: Iterable[str], rules: Iterable[Requirement]) -> None:
     """Raise :class:`SoundcheckError` for the first of ``names`` that selects none of ``rules``."""
-    known = {name for rule in rules for name in names_of(rule)}
+    known = known_names(rules)
     for name in names:
         if name not in known:
             close = get_close_matches(name, known, n=1)

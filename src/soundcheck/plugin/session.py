@@ -31,8 +31,8 @@ from soundcheck.contract.plan import (
     cost_of_sent,
     distinct,
     gathered,
+    known_names,
     lacking,
-    names_of,
     plan_entry,
     sent_again,
 )
@@ -650,7 +650,7 @@ def _rules(items: Iterable[pytest.Item]) -> list[Requirement]:
 
 def _check_names(names: Iterable[str], rules: Collection[Requirement]) -> None:
     """Refuse names that select nothing: a typing error must not empty a gate."""
-    known = {name for rule in rules for name in names_of(rule)}
+    known = known_names(rules)
     for name in names:
         if rules and name not in known:
             raise pytest.UsageError(f"no collected requirement or area is called {name!r}")

@@ -25,7 +25,9 @@ _SHOWN = 2000
 
 def render_sarif(run: Run) -> str:
     """Return the SARIF log of ``run``, as JSON."""
-    rules = list(dict.fromkeys(result.id for result in run.results))
+    rules: dict[str, Result] = {}
+    for result in run.results:
+        rules.setdefault(result.id, result)
     index = {identifier: number for number, identifier in enumerate(rules)}
     log = {
         "$schema": SCHEMA,
@@ -36,7 +38,7 @@ def render_sarif(run: Run) -> str:
                     "driver": {
                         "name": run.tool.name,
                         "version": run.tool.version,
-                        "rules": [_rule(run, identifier) for identifier in rules],
+                        "rules": list(map(_rule, rules.values())),
                     }
                 },
                 "invocations": [_invocation(run, index)],
@@ -62,11 +64,10 @@ def _level(result: Result) -> str | None:
     return _LEVELS.get(verdict)
 
 
-def _rule(run: Run, identifier: str) -> dict[str, Any]:
-    result = next(one for one in run.results if one.id == identifier)
+def _rule(result: Result) -> dict[str, Any]:
     level = {"MUST": "error", "SHOULD": "warning"}.get(result.level, "note")
     return {
-        "id": identifier,
+        "id": result.id,
         "shortDescription": {"text": one_line(result.rule, _SHOWN)},
         "help": {"text": one_line(f"Source: {result.source}", _SHOWN)},
         "defaultConfiguration": {"level": level},
@@ -101,7 +102,7 @@ def _finding(run: Run, result: Result, index: dict[str, int]) -> dict[str, Any]:
 
 
 def _message(result: Result) -> str:
-    return printable(f"{result.message or result.rule}")[:_SHOWN]
+    return printable(result.message or result.rule)[:_SHOWN]
 
 
 def _location(result: Result, name: str) -> dict[str, Any]:
