@@ -303,8 +303,10 @@ def _staged(task: Task, seconds: float, send: Callable[..., None]) -> tuple[Any,
     What they send for ``seconds`` is recorded and reported by ``send`` as a worker does.
     """
     import gevent
+    from locust import stats
 
     from soundcheck.load.arrivals import Arrivals
+    from soundcheck.load.install import three_digits
     from soundcheck.load.messages import StageOrder
     from soundcheck.load.stage import Stage
     from soundcheck.load.user import TranscriptionUser
@@ -314,6 +316,7 @@ def _staged(task: Task, seconds: float, send: Callable[..., None]) -> tuple[Any,
     class BenchUser(TranscriptionUser):
         pass
 
+    stats.bucket_response_time = three_digits  # type: ignore[assignment]
     runner = _runner(task, BenchUser)
     worker = Worker(send, lambda: task.users, None)
     worker.host = task.base_url
@@ -395,7 +398,10 @@ def http(task: Task) -> Done:
 
 
 def encoding(task: Task) -> Done:
-    """Do as clients do that encode each upload anew: a WAV file by soundfile, a form by aiohttp."""
+    """Do as vLLM's benchmark: encode a WAV file by soundfile and a form by aiohttp, each time.
+
+    It holds the sound as the data sets it loads do: in floats.
+    """
     import asyncio
     import io
 
@@ -403,7 +409,7 @@ def encoding(task: Task) -> Done:
     import numpy as np
     import soundfile
 
-    samples = np.frombuffer(sound(task.size)[44:], "<i2")
+    samples = np.frombuffer(sound(task.size)[44:], "<i2").astype(np.float32) / 2**15
 
     async def run() -> Done:
         begin = time.monotonic() + _WARM_UP_S

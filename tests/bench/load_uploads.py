@@ -1,7 +1,8 @@
 """The CPU time that the load half's client takes for an upload, beside wrk's and its peers'.
 
 The server is the reference's stub, on the first core; the client has the last one. All clients are
-measured in turns, and the medians compared: the machine may be busy with other things.
+measured in turns. A ratio is the median of those of single rounds, as the machine may be busy with
+other things: what slows it for a while slows both sides of a round.
 """
 
 import importlib.util
@@ -44,7 +45,7 @@ wrk.headers["Content-Type"] = "{content_type}"
 """
 
 
-def load_uploads(rounds: int = 5) -> Iterator[Figure]:
+def load_uploads(rounds: int = 9) -> Iterator[Figure]:
     """Yield the figures; those against a program that is not installed are left out."""
     kinds = ["ours", "bare", "fast", "http"]
     if importlib.util.find_spec("aiohttp"):
@@ -70,26 +71,28 @@ def load_uploads(rounds: int = 5) -> Iterator[Figure]:
             task = Task(secure.base_url, SIZE, SECONDS, roots=str(secure.roots))
             note("tls", SIZE, clients["bare"].measure(task).cpu_us)
             note("encryption", SIZE, encryption(form(SIZE).body))
-    medians = {key: statistics.median(values) for key, values in times.items()}
-    yield from _figures(medians)
+    yield from _figures(times)
 
 
-def _figures(medians: dict[tuple[str, int], float]) -> Iterator[Figure]:
-    ours = medians["ours", SIZE]
+def _figures(times: dict[tuple[str, int], list[float]]) -> Iterator[Figure]:
+    def typical(kind: str, size: int = SIZE) -> float:
+        return statistics.median(times[kind, size])
+
+    def ratio(kind: str, other: str, size: int = SIZE) -> float:
+        rounds = zip(times[kind, size], times[other, size], strict=True)
+        return statistics.median(ours / theirs for ours, theirs in rounds)
+
     for size, limit in WRK.items():
-        if ("wrk", size) in medians:
-            what = f"upload of {size // 1000} KB, times wrk's CPU ({medians['ours', size]:.0f} µs)"
-            times = medians["ours", size] / medians["wrk", size]
-            yield Figure(what, times, "", limit, gates=True)
+        if ("wrk", size) in times:
+            what = f"upload of {size // 1000} KB, times wrk's CPU ({typical('ours', size):.0f} µs)"
+            yield Figure(what, ratio("ours", "wrk", size), "", limit, gates=True)
     for kind, (name, less) in PEERS.items():
-        if (kind, SIZE) in medians:
-            what = f"upload of 100 KB, share of {name} ({medians[kind, SIZE]:.0f} µs)"
-            yield Figure(what, ours / medians[kind, SIZE], "", round(1 / less, 3), gates=True)
-    bare = medians["bare", SIZE]
-    yield Figure("upload of 100 KB, CPU without Locust and recorder", bare, "µs", 100)
-    secured = medians["tls", SIZE]
-    yield Figure("upload of 100 KB over TLS, times plain", secured / bare, "", 4)
-    share = medians["encryption", SIZE] / secured
+        if (kind, SIZE) in times:
+            what = f"upload of 100 KB, share of {name} ({typical(kind):.0f} µs)"
+            yield Figure(what, ratio("ours", kind), "", round(1 / less, 3), gates=True)
+    yield Figure("upload of 100 KB, CPU without Locust and recorder", typical("bare"), "µs", 100)
+    yield Figure("upload of 100 KB over TLS, times plain", ratio("tls", "bare"), "", 4)
+    share = ratio("encryption", "tls")
     yield Figure("upload of 100 KB over TLS, share that is encryption", share, "", 1)
 
 

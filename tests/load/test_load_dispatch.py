@@ -21,7 +21,11 @@ class Desk:
     def __init__(self) -> None:
         self.fired: list[tuple[Order, bool]] = []
         self.taken: list[Order] = []
-        self.dispatcher = Dispatcher(lambda order, _, starved: self.fired.append((order, starved)))
+        self.dispatcher = Dispatcher()
+
+    def begin(self, share: Share) -> None:
+        """Begin a stage."""
+        self.dispatcher.begin(share, lambda order, _, starved: self.fired.append((order, starved)))
 
     def user(
         self, takes: int = 1_000_000, holds: gevent.event.Event | None = None
@@ -61,7 +65,7 @@ def test_one_worker_fires_every_arrival_of_the_schedule_at_its_time(desk: Desk) 
     """What is fired are all arrivals, numbered from 0, at begin plus their time."""
     user = desk.user()
     share = past_share()
-    desk.dispatcher.begin(share)
+    desk.begin(share)
     until_fired(desk)
     expected = [share.begin + round(at * 1e9) for at in POISSON.times(SECONDS, 7)]
     assert [order for order, _ in desk.fired] == [Order(*one) for one in enumerate(expected)]
@@ -76,7 +80,7 @@ def test_workers_share_the_arrivals_of_one(desk: Desk, count: int) -> None:
     for index in range(count):
         desk.fired.clear()
         user = desk.user()
-        desk.dispatcher.begin(past_share(index, count))
+        desk.begin(past_share(index, count))
         until_fired(desk)
         own = [order.arrival for order, _ in desk.fired]
         assert {number % count for number in own} == {index}
@@ -87,7 +91,7 @@ def test_workers_share_the_arrivals_of_one(desk: Desk, count: int) -> None:
 
 def test_arrivals_wait_where_no_user_is_free(desk: Desk) -> None:
     """An arrival without a user is told as starved, waits, and is left over if nobody comes."""
-    desk.dispatcher.begin(past_share())
+    desk.begin(past_share())
     with gevent.Timeout(20):
         while desk.dispatcher.fires:
             gevent.sleep(0.001)
@@ -100,7 +104,7 @@ def test_arrivals_wait_where_no_user_is_free(desk: Desk) -> None:
 def test_the_cap_of_requests_is_exact(desk: Desk) -> None:
     """Arrivals from the cap's number on are not fired, and it is told that the cap was hit."""
     user = desk.user()
-    desk.dispatcher.begin(past_share(most=5))
+    desk.begin(past_share(most=5))
     until_fired(desk)
     assert [order.arrival for order in desk.taken] == [0, 1, 2, 3, 4]
     assert desk.dispatcher.capped
@@ -112,7 +116,7 @@ def test_a_closed_loop_keeps_as_many_under_way_as_it_is_told(desk: Desk) -> None
     holds = gevent.event.Event()
     users = [desk.user(holds=holds) for _ in range(5)]
     now = time.monotonic_ns()
-    desk.dispatcher.begin(Share(Arrivals("closed", (3.0,)), 3600, 1, 0, 1, now))
+    desk.begin(Share(Arrivals("closed", (3.0,)), 3600, 1, 0, 1, now))
     with gevent.Timeout(20):
         while len(desk.taken) < 3:
             gevent.sleep(0.001)
@@ -124,7 +128,7 @@ def test_a_closed_loop_keeps_as_many_under_way_as_it_is_told(desk: Desk) -> None
 
 def test_arrivals_that_a_late_loop_never_fired_are_counted(desk: Desk) -> None:
     """At the end they are told and returned as those that no user has taken."""
-    desk.dispatcher.begin(past_share(most=7))
+    desk.begin(past_share(most=7))
     left = desk.dispatcher.end()  # before the loop had a chance
     assert [order.arrival for order in left] == list(range(7))
     assert [order for order, _ in desk.fired] == left
@@ -136,7 +140,7 @@ def test_a_killed_user_loses_no_arrival(desk: Desk) -> None:
     gone, stays = desk.user(), desk.user()
     gevent.sleep(0)
     stays.kill()  # the last to have come would be the first to get work
-    desk.dispatcher.begin(past_share(most=1))
+    desk.begin(past_share(most=1))
     until_fired(desk)
     assert len(desk.taken) == 1
     gone.kill()

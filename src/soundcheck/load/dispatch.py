@@ -5,11 +5,11 @@ number of workers is its own. Firing and taking are apart: an arrival that finds
 and its latency counts from when it was to begin.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from time import monotonic_ns
+from typing import Any, NamedTuple, TypeAlias
 
 from gevent import get_hub
 
@@ -26,6 +26,10 @@ class Order(NamedTuple):
 
     arrival: int
     intended: int
+
+
+Fired: TypeAlias = Callable[[Order, int, bool], None]
+"""Is told of an arrival that is due, with the time and whether no user was free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,12 @@ class Share:
 class Dispatcher:
     """The desk where users wait for arrivals, and the clock that fires them.
 
-    ``fired`` is told of each arrival that is due, with the time and whether no user was free.
     The last user to have come is the first to get work: so the fewest connections are in use, and
     they do not grow cold.
     """
 
-    def __init__(self, fired: Callable[[Order, int, bool], None]) -> None:
-        self._fired = fired
+    def __init__(self) -> None:
+        self._fired: Fired = lambda order, now, starved: None
         self._hub: Any = get_hub()
         self._idle: list[Any] = []
         self._backlog: deque[Order] = deque()
@@ -80,12 +83,16 @@ class Dispatcher:
         if self._share is None:
             return False
         if self._share.arrivals.is_closed:
-            return not self.capped and time.monotonic_ns() < self._closed_end
+            return not self.capped and monotonic_ns() < self._closed_end
         return self._next is not None
 
-    def begin(self, share: Share) -> None:
-        """Fire the arrivals of ``share``; what an earlier stage left is given up."""
+    def begin(self, share: Share, fired: Fired) -> None:
+        """Fire the arrivals of ``share``, and tell ``fired`` of each.
+
+        What an earlier stage left is given up.
+        """
         self.end()
+        self._fired = fired
         self._share = share
         self.capped = False
         if share.arrivals.is_closed:
@@ -107,7 +114,7 @@ class Dispatcher:
         """
         left = list(self._backlog)
         self._backlog.clear()
-        now = time.monotonic_ns()
+        now = monotonic_ns()
         while (order := self._next) is not None and order.intended <= now:
             self._next = next(self._due, None)
             self._fired(order, now, False)
@@ -166,7 +173,7 @@ class Dispatcher:
             order = self._next
             if order is None:
                 return
-            now = time.monotonic_ns()
+            now = monotonic_ns()
             if order.intended > now:
                 break
             self._next = next(self._due, None)
@@ -185,7 +192,7 @@ class Dispatcher:
         The loop may be long in reading answers: a server that was stopped gives them all at once.
         """
         order = self._next
-        if order is None or order.intended > (now := time.monotonic_ns()):
+        if order is None or order.intended > (now := monotonic_ns()):
             return None
         self._next = next(self._due, None)
         self._fired(order, now, False)
@@ -198,16 +205,17 @@ class Dispatcher:
 
     def _closed_order(self) -> Order | None:
         """Return the next arrival of a closed loop, None where one more may not be under way."""
-        if self.in_flight >= self._permits or self._share is None:
+        share = self._share
+        if self.in_flight >= self._permits or share is None:
             return None
-        now = time.monotonic_ns()
-        if not self._share.begin <= now < self._closed_end:
+        now = monotonic_ns()
+        if not share.begin <= now < self._closed_end:
             return None
         number = self._closed_next
-        if self._share.most is not None and number >= self._share.most:
+        if share.most is not None and number >= share.most:
             self.capped = True
             return None
-        self._closed_next += self._share.count
+        self._closed_next = number + share.count
         order = Order(number, now)
         self._fired(order, now, False)
         return order

@@ -10,10 +10,12 @@ import hashlib
 import json
 import math
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
 
 from soundcheck.audio import Clip, Library, Recipe
 from soundcheck.audio.formats import NINE
@@ -33,6 +35,9 @@ _SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?)s?")
 # Recordings longer than one window of a Whisper model: asked for by their length only.
 _LONG = ("speech-60s.wav", "speech-180s.wav", "speech-590s.wav")
 _MASK = (1 << 64) - 1
+# Arrivals whose forms are chosen at once: one by one it takes ten times as long.
+_TOGETHER = 1024
+_BLOCKS_KEPT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,9 @@ class Mix:
     forms: tuple[Form, ...]
     sha256: str
     _ends: tuple[float, ...]
+    _chosen: dict[tuple[int, int], list[Form]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @classmethod
     def of(
@@ -134,8 +142,21 @@ class Mix:
 
     def choose(self, arrival: int, seed: int) -> Form:
         """Return the form of an arrival: the same for a seed, whoever asks and in what order."""
-        point = _unit(arrival, seed) * self._ends[-1]
-        return self.forms[min(bisect_right(self._ends, point), len(self.forms) - 1)]
+        block, place = divmod(arrival, _TOGETHER)
+        chosen = self._chosen.get((block, seed))
+        if chosen is None:
+            chosen = self._choose(block, seed)
+        return chosen[place]
+
+    def _choose(self, block: int, seed: int) -> list[Form]:
+        """Choose the forms of a block of arrivals, and keep them: they are asked for in turn."""
+        points = _units(block * _TOGETHER, _TOGETHER, seed) * self._ends[-1]
+        places = np.minimum(np.searchsorted(self._ends, points, "right"), len(self.forms) - 1)
+        chosen = [self.forms[place] for place in places]
+        if len(self._chosen) >= _BLOCKS_KEPT:
+            self._chosen.clear()
+        self._chosen[block, seed] = chosen
+        return chosen
 
     @property
     def mean_audio_s(self) -> float:
@@ -267,9 +288,13 @@ def _closest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}? " if close else ""
 
 
-def _unit(arrival: int, seed: int) -> float:
-    """Return a number in [0, 1) that looks random, from both numbers alone (splitmix64)."""
-    mixed = (seed * 0xD1342543DE82EF95 + (arrival + 1) * 0x9E3779B97F4A7C15) & _MASK
-    mixed = ((mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9) & _MASK
-    mixed = ((mixed ^ mixed >> 27) * 0x94D049BB133111EB) & _MASK
-    return ((mixed ^ mixed >> 31) >> 11) / (1 << 53)
+def _units(first: int, count: int, seed: int) -> NDArray[np.float64]:
+    """Return numbers in [0, 1) that look random, one for each of ``count`` arrivals.
+
+    Each follows from the arrival's number and the seed alone, by splitmix64.
+    """
+    arrivals = np.arange(first + 1, first + count + 1, dtype=np.uint64)
+    mixed = arrivals * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed * 0xD1342543DE82EF95 & _MASK)
+    mixed = (mixed ^ mixed >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return ((mixed ^ mixed >> np.uint64(31)) >> np.uint64(11)) / float(1 << 53)

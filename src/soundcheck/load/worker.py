@@ -74,7 +74,7 @@ class Worker:
         self._send = send
         self._users = users
         self._preflight = preflight
-        self._dispatcher = Dispatcher(self._fired)
+        self._dispatcher = Dispatcher()
         self._pulse = Pulse()
         self._recorder: Recorder | None = None
         self._order: StageOrder | None = None
@@ -148,7 +148,8 @@ class Worker:
         """Return the cause that verification finds in an answer, 0 for none."""
         settings = self.settings
         if (
-            settings.verify == "none"
+            measured.text == form.transcript  # most are: the rest need not be asked
+            or settings.verify == "none"
             or not is_verified(order.arrival, self._seed, settings.verify_share)
             or not wrong(measured.text, form.transcript, settings.verify)
         ):
@@ -283,7 +284,8 @@ class Worker:
         self._recorder, self._order = recorder, told
         self._pulse.watch(recorder.vitals, opens, closes)
         self._dispatcher.begin(
-            Share(arrivals, seconds, told.seed, told.index, told.count, begin, told.most)
+            Share(arrivals, seconds, told.seed, told.index, told.count, begin, told.most),
+            recorder.fired,
         )
         self._wait_and_report(begin, begin + round(seconds * _SECOND))
         recorder.vitals.backlog_end = self._dispatcher.backlog
@@ -362,10 +364,6 @@ class Worker:
         if final:
             told["vitals"] = recorder.vitals.to_message()
         self._send(messages.DELTA, told)
-
-    def _fired(self, order: Order, now: int, starved: bool) -> None:
-        if self._recorder is not None:
-            self._recorder.fired(order, now, starved)
 
 
 _workers: "WeakKeyDictionary[Any, Worker]" = WeakKeyDictionary()
