@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic_ns
 
 from soundcheck.load.endpoint import Endpoint
-from soundcheck.load.exchange import Exchange, Observer
+from soundcheck.load.exchange import Observer, exchange
 from soundcheck.load.failure import Failure
 from soundcheck.load.form import Form
 from soundcheck.load.measured import Measured as Measured
@@ -106,11 +106,10 @@ class TranscriptionClient:
             line = self._connect(begun)
         else:
             line.begin(begun, begun + self._timeout_ns)
-        exchange = Exchange(line, form, measured, self._observe)
         try:
-            exchange.run(self._endpoint.head)
+            exchange(line, self._endpoint.head, form, measured, self._observe)
         finally:
-            if exchange.keeps_alive:
+            if line.is_reusable:
                 line.end()
             else:
                 self.close()

@@ -22,65 +22,64 @@ MAX_REFUSAL = 2**16
 Observer: TypeAlias = Callable[[str, int, int | None], None]
 
 
-class Exchange:
-    """Sends ``form`` over ``line`` and fills ``measured``; ``observe`` is told a stream's events.
+def exchange(
+    line: Line, head: bytes, form: Form, measured: Measured, observe: Observer | None
+) -> None:
+    """Send ``form`` over ``line``, after ``head``, and read its answer into ``measured``.
 
-    ``keeps_alive`` says afterwards whether the connection can be used again.
+    ``observe`` is told a stream's events. The line knows afterwards whether it can be used again.
+    Raises Failure for all that is no transcript.
     """
+    try:
+        sent = line.send((head, form.head, form.body), len(head) + form.size)
+    except OSError:
+        sent = False
+    if not sent or form.stream or form.is_plain_text:
+        return _Exchange(line, form, measured, observe).run(sent)
+    measured.sent = monotonic_ns()
+    data = receive(line, measured)
+    content = plain_body(data)
+    if content is None:
+        return _Exchange(line, form, measured, observe).run(sent, data)
+    # Most answers are of this kind and come in one piece: there is nothing to keep in mind.
+    line.is_reusable = True
+    measured.status = 200
+    measured.headers = measured.done = stamp = line.stamp
+    if measured.sent > stamp:
+        measured.sent = stamp
+    measured.text = transcript(content, is_plain_text=False)
+    return None
 
-    __slots__ = (
-        "_form",
-        "_line",
-        "_measured",
-        "_observe",
-        "_parser",
-        "_pieces",
-        "_reader",
-        "_stamp",
-        "keeps_alive",
-    )
+
+def receive(line: Line, measured: Measured) -> bytes:
+    """Return what comes next, none at the connection's end, and take note of its time."""
+    try:
+        data = line.receive()
+    except OSError as broken:
+        raise Failure("reset", broken.strerror or str(broken)) from None
+    measured.received += len(data)
+    stamp = line.kernel_ns
+    if stamp is not None and line.user_ns - stamp > measured.lag:
+        measured.lag = line.user_ns - stamp
+    return data
+
+
+class _Exchange:
+    """An answer of any kind, as it comes in."""
+
+    __slots__ = ("_form", "_line", "_measured", "_observe", "_parser", "_pieces", "_reader")
 
     def __init__(
         self, line: Line, form: Form, measured: Measured, observe: Observer | None
     ) -> None:
-        self.keeps_alive = False
         self._line = line
         self._form = form
         self._measured = measured
         self._observe = observe
-        self._stamp = NEVER
 
-    def run(self, head: bytes) -> None:
-        """Send the request, whose head begins with ``head``, and read its answer.
-
-        Raises Failure for all that is no transcript.
-        """
-        form, line, measured = self._form, self._line, self._measured
-        body = form.body
-        try:
-            sent = line.send((head, form.head, body), len(head) + len(form.head) + len(body))
-        except OSError:
-            sent = False
-        if not sent or form.stream or form.is_plain_text:
-            self._run_on(sent)
-            return
-        measured.sent = monotonic_ns()
-        data = self._receive()
-        content = plain_body(data)
-        if content is None:
-            self._run_on(sent, data)
-            return
-        # Most answers are of this kind and come in one piece: there is nothing to keep in mind.
-        self.keeps_alive = True
-        measured.status = 200
-        measured.headers = measured.done = stamp = self._stamp
-        if measured.sent > stamp:
-            measured.sent = stamp
-        measured.text = transcript(content, is_plain_text=False)
-
-    def _run_on(self, sent: bool, data: bytes | None = None) -> None:
-        """Send the rest, and read an answer of any kind, which begins with ``data``."""
-        measured = self._measured
+    def run(self, sent: bool, data: bytes | None = None) -> None:
+        """Send what is not ``sent``, and read the answer, which begins with ``data``."""
+        line, measured = self._line, self._measured
         self._parser = parser = ResponseParser()
         self._reader: StreamReader | None = None
         self._pieces: list[bytes] = []
@@ -91,7 +90,7 @@ class Exchange:
             sent = True
         try:
             while not (parser.complete or self._reader):
-                self._take(self._receive())
+                self._take(receive(line, measured))
             if self._reader is not None:
                 self._read_stream(self._reader)
         except Failure as failure:
@@ -100,12 +99,12 @@ class Exchange:
                 raise self._refusal() from None
             raise
         if self._reader is None:
-            measured.done = self._stamp
-            self.keeps_alive = sent and parser.keeps_alive
+            measured.done = line.stamp
+            line.is_reusable = sent and parser.keeps_alive
             self._finish()
         else:
             self._finish_stream(self._reader)
-            self.keeps_alive = sent and parser.complete and parser.keeps_alive
+            line.is_reusable = sent and parser.complete and parser.keeps_alive
 
     def _push(self) -> bool:
         """Send what is left of the request; tell whether all of it was taken.
@@ -117,31 +116,15 @@ class Exchange:
         try:
             while not (parser.complete or parser.status >= 300):
                 if line.wait() & READABLE:
-                    self._take(self._receive())
+                    self._take(receive(line, self._measured))
                 elif line.push():
                     return True
         except OSError:
             pass  # it has closed the connection; its answer may be there all the same
         return False
 
-    def _receive(self) -> bytes:
-        """Return what comes next, none at the connection's end, and take note of its time."""
-        line, measured = self._line, self._measured
-        try:
-            data = line.receive()
-        except OSError as broken:
-            raise Failure("reset", broken.strerror or str(broken)) from None
-        measured.received += len(data)
-        stamp = line.kernel_ns
-        if stamp is None:
-            stamp = line.user_ns
-        elif line.user_ns - stamp > measured.lag:
-            measured.lag = line.user_ns - stamp
-        self._stamp = stamp
-        return data
-
     def _take(self, data: bytes) -> None:
-        parser, measured, stamp = self._parser, self._measured, self._stamp
+        parser, measured, stamp = self._parser, self._measured, self._line.stamp
         if not data:
             parser.close()
             return
@@ -181,7 +164,6 @@ class Exchange:
             stamp = user
         elif user - stamp > measured.lag:
             measured.lag = user - stamp
-        self._stamp = stamp
         if not data:
             parser.close()
             return True
@@ -215,13 +197,13 @@ class Exchange:
             media_type=parser.media_type,
         )
         if self._form.stream:
-            measured.first_text = measured.last_text = self._stamp
+            measured.first_text = measured.last_text = self._line.stamp
 
     def _finish_stream(self, reader: StreamReader) -> None:
         measured = self._measured
         if not reader.ended:
             raise Failure("stream-cut", "the stream ended without its last event")
-        measured.done = self._stamp
+        measured.done = self._line.stamp
         measured.text = reader.text
         if measured.first_text == NEVER and measured.text:
             measured.first_text = measured.last_text = measured.done

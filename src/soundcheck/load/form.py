@@ -21,8 +21,8 @@ class Form:
     ``format`` is the extension of the clip's name, ``audio_s`` its length in seconds, ``sha256``
     the clip's digest, ``fields`` what was sent beside the file. ``language`` and ``weight`` are
     the mix's: neither is sent. ``head`` are the header lines that describe the body, with the
-    empty line after them. ``is_plain_text`` says that an answer is asked for which is no JSON, such
-    as subtitles.
+    empty line after them; ``size`` is that of both, in bytes. ``is_plain_text`` says that an
+    answer is asked for which is no JSON, such as subtitles.
     """
 
     number: int
@@ -38,11 +38,13 @@ class Form:
     sha256: str
     weight: float = 1.0
     head: bytes = field(init=False, repr=False, compare=False)
+    size: int = field(init=False, repr=False, compare=False)
     is_plain_text: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         head = f"Content-Type: {self.content_type}\r\nContent-Length: {len(self.body)}\r\n\r\n"
         object.__setattr__(self, "head", head.encode("latin-1"))
+        object.__setattr__(self, "size", len(self.head) + len(self.body))
         plain = dict(self.fields).get("response_format") in PLAIN_TEXT
         object.__setattr__(self, "is_plain_text", plain)
 

@@ -105,7 +105,8 @@ class Line:
     """A connection over the socket ``connected``, used by one greenlet at a time.
 
     ``user_ns`` and ``kernel_ns`` are the monotonic times of the last read; ``kernel_ns`` is None
-    where the kernel has no stamp to give.
+    where the kernel has no stamp to give. ``is_reusable`` is for the exchange to set: whether its
+    answer came to the end, and left the connection fit for the next.
     """
 
     __slots__ = (
@@ -119,6 +120,7 @@ class Line:
         "_switch",
         "_timer",
         "_writer",
+        "is_reusable",
         "kernel_ns",
         "user_ns",
     )
@@ -135,6 +137,7 @@ class Line:
         self._deadline = 0
         self.user_ns = self._since = monotonic_ns()
         self.kernel_ns: int | None = None
+        self.is_reusable = False
         with contextlib.suppress(OSError):  # other systems, and some sandboxes, have no stamps
             connected.setsockopt(socket.SOL_SOCKET, _STAMPS, 1)
 
@@ -159,10 +162,16 @@ class Line:
             pass
         return True
 
+    @property
+    def stamp(self) -> int:
+        """Return the time of the last read: the kernel's where there is one, else ours."""
+        return self.user_ns if self.kernel_ns is None else self.kernel_ns
+
     def begin(self, now_ns: int, deadline_ns: int) -> None:
         """Begin an exchange of this greenlet's, at ``now_ns``, that ends by ``deadline_ns``."""
         self._since = now_ns
         self._deadline = deadline_ns
+        self.is_reusable = False
         self._switch = getcurrent().switch
         if self._timer is None:
             self._wake_after(deadline_ns - now_ns)
