@@ -9,6 +9,7 @@ from soundcheck.load.client import Measured
 from soundcheck.load.dispatch import Order
 from soundcheck.load.form import Form
 from soundcheck.load.gathering import Gathering, Spool
+from soundcheck.load.measured import GAPS
 from soundcheck.load.recorder import METRICS, Recorder
 from soundcheck.load.sample import CAUSES, NEVER, Sample
 
@@ -22,7 +23,7 @@ def measured(begun: int, took: int) -> Measured:
     one.headers = one.first_text = begun + took // 2
     one.last_text = one.done = begun + took
     one.deltas, one.text = 3, "hello"
-    one.gaps = array("q", (took // 8, took // 8))
+    one.gaps = array(GAPS, (took // 8, took // 8))
     return one
 
 

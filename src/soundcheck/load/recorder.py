@@ -17,6 +17,7 @@ from soundcheck.load.client import Measured
 from soundcheck.load.dispatch import Order
 from soundcheck.load.form import Form
 from soundcheck.load.histogram import Histogram
+from soundcheck.load.measured import GAPS
 from soundcheck.load.sample import CAUSES, NEVER, RECORD, Sample
 from soundcheck.load.validity import Vitals
 
@@ -147,7 +148,7 @@ class Recorder:
         """Begin anew: what was recorded so far has been shipped."""
         self._samples = bytearray()
         self._schedule_lags = array("q")
-        self._gaps = array("q")
+        self._gaps = array(GAPS)
         self._histograms = {name: Histogram() for name in METRICS}
         self._examples: dict[str, str] = {}
         self._fired = self._refused = 0
@@ -181,7 +182,7 @@ class Recorder:
         # Not every transport knows when the upload was complete.
         sent = spoken[spoken["sent"] >= 0]
         histograms["ttfd_from_upload"].record_all(sent["first_text"] - sent["sent"])
-        histograms["gap"].record_all(np.frombuffer(self._gaps, np.int64))
+        histograms["gap"].record_all(np.frombuffer(self._gaps, GAPS).astype(np.int64))
 
     def _floors(self, succeeded: NDArray[Any]) -> dict[int, int]:
         """Return the shortest time from dispatch to answer of each form, in nanoseconds."""
