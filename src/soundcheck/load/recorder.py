@@ -182,7 +182,7 @@ class Recorder:
         # Not every transport knows when the upload was complete.
         sent = spoken[spoken["sent"] >= 0]
         histograms["ttfd_from_upload"].record_all(sent["first_text"] - sent["sent"])
-        histograms["gap"].record_all(np.frombuffer(self._gaps, GAPS).astype(np.int64))
+        histograms["gap"].record_all(np.frombuffer(self._gaps, GAPS))
 
     def _floors(self, succeeded: NDArray[Any]) -> dict[int, int]:
         """Return the shortest time from dispatch to answer of each form, in nanoseconds."""
