@@ -54,7 +54,8 @@ def followed(program: str) -> tuple[Ended, list[Mapping[str, Any]]]:
         (["--tls-roots", "x.pem"], "give its URL"),
         (["--latency", "servers=0"], "servers"),
         (["localhost:8000"], "not an http"),
-        (["staging"], "what soundcheck.toml names is for `soundcheck check`"),
+        (["staging"], "there is no soundcheck.toml in this folder"),
+        (["--config", "targets.toml"], "give the name of one"),
         ([URL, "--out", "mine"], "mine.csv"),
     ],
 )
@@ -108,6 +109,31 @@ def test_a_run_leaves_its_reports(soundcheck: Soundcheck, tmp_path: Path) -> Non
     assert any(line.startswith("steady: ") and "About 1 s." in line for line in lines)
     assert any(line.startswith("stage 1 20/s") for line in lines)
     assert "report: out/report.html" in done.stdout
+
+
+def test_a_run_without_a_result_leaves_the_earlier_one(
+    soundcheck: Soundcheck, tmp_path: Path
+) -> None:
+    """Where nothing was measured, the folder still holds what an earlier run measured."""
+    earlier = {"bench.json": "{}", "samples.csv.gz": "", "report.html": "<p>", "summary.md": "#"}
+    (tmp_path / "out").mkdir()
+    for name, content in earlier.items():
+        (tmp_path / "out" / name).write_text(content)
+    done = soundcheck("bench", URL, *SHORT, "--quiet", "--out", "out")
+    assert done.returncode == 3, done.stderr
+    assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == earlier
+
+
+def test_what_a_killed_process_left_is_no_hindrance(soundcheck: Soundcheck, tmp_path: Path) -> None:
+    """A result that a killed process had yet to put in its place is there afterwards."""
+    (tmp_path / "out" / ".new").mkdir(parents=True)
+    (tmp_path / "out" / "bench.json").write_text("earlier")
+    (tmp_path / "out" / "report.html").write_text("earlier")
+    (tmp_path / "out" / ".new" / "bench.json").write_text("later")
+    done = soundcheck("bench", URL, *SHORT, "--quiet", "--out", "out")
+    assert done.returncode == 3, done.stderr
+    left = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert left == {"bench.json": "later"}
 
 
 def test_a_deployment_that_is_down_is_one_message(soundcheck: Soundcheck, tmp_path: Path) -> None:

@@ -39,6 +39,10 @@ finds the highest rate that keeps the SLO
 `soundcheck bench https://api.openai.com/v1 --model whisper-1 --api-key-env OPENAI_API_KEY
 --rate 1 --max-requests 60`
 
+`soundcheck bench staging --rate 2`
+
+what `soundcheck.toml` calls staging
+
 `soundcheck bench http://localhost:8000/v1 --arrivals closed:8 --duration 1m`
 
 eight callers that each wait for their answer
@@ -64,7 +68,11 @@ class _Place:
 def bench(
     url: Annotated[
         str | None,
-        typer.Argument(help="Base URL of the API, normally ending in /v1. Default: the reference."),
+        typer.Argument(
+            metavar="[URL|TARGET]",
+            help="Base URL of the API, normally ending in /v1, or a name in soundcheck.toml. "
+            "Default: the bundled reference.",
+        ),
     ] = None,
     scenario: Annotated[
         str, typer.Option(help="The question: a scenario's name (see above), or a PATH.py.")
@@ -122,11 +130,15 @@ def bench(
     api_key_env: Annotated[
         str | None, typer.Option(metavar="NAME", help="Environment variable that holds the key.")
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where targets are named (default: soundcheck.toml)."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder, emptied of an earlier load run (default: a new one in reports).",
+            help="Folder; a new result replaces an earlier one (default: a new one in reports).",
         ),
     ] = None,
     metrics_url: Annotated[
@@ -178,14 +190,17 @@ def bench(
     """Measure what a deployment can carry, and prove that the client was not the limit."""
     from soundcheck.cli import bench_folder
     from soundcheck.cli.bench_options import check_mix, checked, locustfile
+    from soundcheck.cli.bench_target import targeted
 
     if url is not None and (fault or latency):
         raise SoundcheckError("--fault and --latency shape the reference; leave out the URL")
+    if url is None and config is not None:
+        raise SoundcheckError("--config names targets: give the name of one as well")
     if url is None and (api_key_env or tls_roots):
         raise SoundcheckError("--api-key-env and --tls-roots are for a deployment: give its URL")
     if url is None and scenario == "steady" and arrivals is None:
         duration = duration or WINDOW
-    given = {
+    given: Mapping[str, Any] = {
         "--rate": rate,
         "--arrivals": arrivals,
         "--window": duration,
@@ -210,19 +225,22 @@ def bench(
         "--timeout": timeout,
         "--no-selftest": "" if no_selftest else None,
     }
+    name = url
+    if url is not None:
+        url, given = targeted(url, config, given)
     settings = checked(given)
     file = locustfile(scenario)
     check_mix(settings, url)
     told = not (quiet or as_json)
     if told:
-        typer.echo(f"soundcheck {__version__}: measuring {url or OURS}", err=True)
+        typer.echo(f"soundcheck {__version__}: measuring {_called(name, url)}", err=True)
     out = bench_folder.prepare(out)
     try:
         with _deployment(url, tuple(fault or ()), latency) as place:
-            more: dict[str, Any] = {"--out": out.resolve()}
+            more: dict[str, Any] = {"--out": bench_folder.pending(out)}
             if place.metrics_url and not metrics_url:
                 more["--metrics-url"] = [place.metrics_url]
-            ended = _run(file, place, given | more, users, processes, told=told)
+            ended = _run(file, place, {**given, **more}, users, processes, told=told)
         code = _outcome(ended, out)
     except KeyboardInterrupt:
         bench_folder.discard(out)
@@ -240,6 +258,12 @@ def bench(
 
 
 bench.__doc__ = f"{bench.__doc__}\n{EXAMPLES}"
+
+
+def _called(name: str | None, url: str | None) -> str:
+    if url is None:
+        return OURS
+    return url if url == name else f"{name} ({url})"
 
 
 @contextlib.contextmanager
@@ -295,7 +319,7 @@ def _run(
 
 def _outcome(ended: "Ended", out: Path) -> ExitCode:
     """Return the exit code of a run that left a result; raises SoundcheckError for others."""
-    from soundcheck.cli.bench_folder import BENCH
+    from soundcheck.cli.bench_folder import accept
     from soundcheck.cli.bench_options import typed
 
     verdicts = {
@@ -306,7 +330,7 @@ def _outcome(ended: "Ended", out: Path) -> ExitCode:
         "invalid": ExitCode.NO_VERDICT,
         "incomplete": ExitCode.NO_VERDICT,
     }
-    if ended.verdict in verdicts and (out / BENCH).exists():
+    if ended.verdict in verdicts and accept(out):
         return verdicts[ended.verdict]
     code = ExitCode.INTERNAL
     if ended.error and ended.code in (ExitCode.USAGE, ExitCode.UNREACHABLE, ExitCode.NO_VERDICT):

@@ -7,7 +7,6 @@ from typing import Any
 
 from soundcheck import suites
 from soundcheck.contract.target import Target
-from soundcheck.contract.target_file import NAME
 from soundcheck.errors import SoundcheckError
 from soundcheck.load.mix import weights
 from soundcheck.load.options import Settings
@@ -60,9 +59,4 @@ def check_mix(settings: Settings, url: str | None) -> None:
     if settings.slo.needs_stream and settings.stream == 0:
         raise SoundcheckError("the SLO speaks of TTFD, which only streams have: raise --stream")
     if url is not None:
-        if NAME.fullmatch(url):
-            raise SoundcheckError(
-                f"{url!r} is no URL, as http://localhost:8000/v1 is: what soundcheck.toml names is "
-                "for `soundcheck check`, a bench takes the URL itself"
-            )
         Target(url, settings.model, settings.api_key_env)

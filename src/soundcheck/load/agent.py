@@ -49,13 +49,14 @@ class FastClient:
         *,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
         timeout_s: float = 120.0,
         roots: Path | None = None,
         observe: Observer | None = None,
         proxy: str | None = None,
         context_factory: ContextFactory | None = None,
     ) -> None:
-        self._endpoint = endpoint = Endpoint.of(base_url, key, headers or {})
+        self._endpoint = endpoint = Endpoint.of(base_url, key, headers or {}, query)
         self._timeout_s = timeout_s
         self._observe = observe
         self._settings: dict[str, Any] = {

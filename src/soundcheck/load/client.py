@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic_ns
+from typing import TypeAlias
 
 from soundcheck.load.endpoint import Endpoint
 from soundcheck.load.exchange import Observer, exchange
@@ -23,6 +24,8 @@ DETAIL = 200
 
 STALE_NS = 1_000_000_000
 """Nanoseconds in which a kept connection shows that the server had closed it before."""
+
+_Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 _SECOND = 1e9
 _RECOGNIZABLE = 4
@@ -45,11 +48,12 @@ class TranscriptionClient:
         *,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
         timeout_s: float = 120.0,
         roots: Path | None = None,
         observe: Observer | None = None,
     ) -> None:
-        self._endpoint = _endpoint(base_url, key, tuple((headers or {}).items()))
+        self._endpoint = _endpoint(base_url, key, _pairs(headers), _pairs(query))
         self._context = client_context(roots) if self._endpoint.is_secure else None
         self._timeout_ns = int(timeout_s * _SECOND)
         self._observe = observe
@@ -147,6 +151,10 @@ def told(detail: str, secrets: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _endpoint(base_url: str, key: str | None, headers: tuple[tuple[str, str], ...]) -> Endpoint:
+def _endpoint(base_url: str, key: str | None, headers: _Pairs, query: _Pairs) -> Endpoint:
     """Return the endpoint, the same for all users: its head is held once."""
-    return Endpoint.of(base_url, key, dict(headers))
+    return Endpoint.of(base_url, key, dict(headers), dict(query))
+
+
+def _pairs(fields: Mapping[str, str] | None) -> _Pairs:
+    return tuple((fields or {}).items())

@@ -1,8 +1,9 @@
 """Where transcriptions are asked for: the address, and the request's head but for its body."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, quote_plus
 
 import httpx
 
@@ -33,8 +34,18 @@ class Endpoint:
     secrets: tuple[str, ...]
 
     @classmethod
-    def of(cls, base_url: str, key: str | None, headers: Mapping[str, str]) -> "Endpoint":
-        """Return the endpoint below ``base_url``; raises SoundcheckError for what cannot be."""
+    def of(
+        cls,
+        base_url: str,
+        key: str | None,
+        headers: Mapping[str, str],
+        query: Mapping[str, str] | None = None,
+    ) -> "Endpoint":
+        """Return the endpoint below ``base_url``; raises SoundcheckError for what cannot be.
+
+        ``query`` goes with every request, as ``headers`` do.
+        """
+        asked = query or {}
         try:
             url = httpx.URL(base_url.rstrip("/") + PATH)
         except (httpx.InvalidURL, UnicodeError, TypeError) as wrong:
@@ -45,6 +56,8 @@ class Endpoint:
             raise SoundcheckError("a password has no place in the base URL: use a key or a header")
         if url.query or url.fragment:
             raise SoundcheckError("a base URL has no query and no fragment")
+        if asked:
+            url = url.copy_merge_params(asked)
         if url.port is not None and not 0 < url.port < 2**16:
             raise SoundcheckError(f"{url} is no URL of an HTTP server: there is no such port")
         sent = {
@@ -71,8 +84,15 @@ class Endpoint:
             url=str(url),
             headers=tuple(sent.items()),
             head=("\r\n".join(lines) + "\r\n").encode("latin-1"),
-            secrets=tuple(filter(None, (key, *filter(_is_long, headers.values())))),
+            secrets=tuple(filter(None, (key, *filter(_is_long, _forms(headers, asked))))),
         )
+
+
+def _forms(headers: Mapping[str, str], query: Mapping[str, str]) -> Iterator[str]:
+    """Yield the values of headers and of a query, and as these stand in the URL."""
+    yield from headers.values()
+    for value in query.values():
+        yield from dict.fromkeys((value, quote(value), quote(value, safe=""), quote_plus(value)))
 
 
 def _is_long(value: str) -> bool:

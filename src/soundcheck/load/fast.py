@@ -35,7 +35,8 @@ def fast_client(user: TranscriptionUser) -> FastClient:
     return FastClient(
         user.host or "",
         key=settings.key,
-        headers=user.headers,
+        headers={**settings.header, **user.headers},
+        query=settings.query,
         timeout_s=settings.timeout,
         roots=settings.tls_roots,
         proxy=getattr(user, "proxy", None),

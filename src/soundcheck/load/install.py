@@ -61,7 +61,7 @@ def install(environment: Any, runner: Any, web_ui: Any = None, **_: Any) -> None
             settings = Settings.read(vars(options), with_key=not isinstance(runner, MasterRunner))
             host = environment.host or ours[0].host
             if host:
-                Endpoint.of(host, settings.key, {})
+                Endpoint.of(host, settings.key, settings.header, settings.query)
             elif options.headless or options.autostart:
                 raise SoundcheckError(
                     "there is no URL: add --host, the API's base URL, normally ending in /v1"

@@ -7,7 +7,7 @@ to workers in a message), and has it checked at once, so that a wrong one ends i
 import os
 import re
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,27 @@ def _key(name: str) -> str:
     return os.environ[name]
 
 
+_FIELD = re.compile(r"([^=\s]+)=(.*)", re.DOTALL)
+_FROM_ENVIRONMENT = "env:"
+
+
+def _field(text: str) -> tuple[str, str]:
+    found = _FIELD.fullmatch(text)
+    if found is None:
+        raise SoundcheckError("write NAME=VALUE, or NAME=env:VARIABLE for a secret")
+    return found[1], found[2]
+
+
+def _fields(texts: Iterable[str]) -> dict[str, str]:
+    """Return names and values, those of the environment's variables too."""
+    return {
+        name: _key(value.removeprefix(_FROM_ENVIRONMENT))
+        if value.startswith(_FROM_ENVIRONMENT)
+        else value
+        for name, value in map(_field, texts)
+    }
+
+
 def _file(text: str) -> Path:
     if not Path(text).is_file():
         raise SoundcheckError(f"there is no file {text}")
@@ -110,6 +131,22 @@ _OPTIONS = (
         "Environment variable (of every worker) that holds the key.",
         metavar="NAME",
         in_web_ui=False,
+    ),
+    _Option(
+        "header",
+        "Header of every request: NAME=VALUE, or NAME=env:VARIABLE for a secret (repeatable).",
+        _field,
+        metavar="NAME=VALUE",
+        in_web_ui=False,
+        repeatable=True,
+    ),
+    _Option(
+        "query",
+        "Field of every request's query: NAME=VALUE, or NAME=env:VARIABLE (repeatable).",
+        _field,
+        metavar="NAME=VALUE",
+        in_web_ui=False,
+        repeatable=True,
     ),
     _Option("out", "Folder for bench.json and samples.csv.gz.", Path, metavar="DIR"),
     _Option(
@@ -238,12 +275,15 @@ _NO_SELFTEST = "stt_no_selftest"
 class Settings:
     """What the options say. Times are in seconds, rates in requests per second.
 
-    None stands for what was not given. ``key`` is the value of the variable ``api_key_env``.
+    None stands for what was not given. ``key`` is the value of the variable ``api_key_env``;
+    ``header`` and ``query`` hold those of every request by name, with the values of variables.
     """
 
     model: str = "whisper-large-v3"
     api_key_env: str | None = None
     key: str | None = field(default=None, repr=False)
+    header: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
     out: Path | None = None
     rate: float | None = None
     arrivals: str | None = None
@@ -274,12 +314,16 @@ class Settings:
     def read(cls, values: Mapping[str, Any], *, with_key: bool = True) -> "Settings":
         """Return what the parsed options ``values`` say; raises SoundcheckError for a wrong one.
 
-        ``with_key`` is false where no request is sent: a master needs no key.
+        ``with_key`` is false where no request is sent: a master needs no key and no header.
         """
         told: dict[str, Any] = {"selftest": not values.get(_NO_SELFTEST)}
         for option in _OPTIONS:
             member = option.member.removeprefix(_PREFIX)
             value = values.get(option.member)
+            if option.read is _field:
+                if with_key:
+                    told[member] = _fields(value or ())
+                continue
             if option.repeatable:
                 told[member] = tuple(value or ())
                 continue

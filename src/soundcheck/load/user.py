@@ -109,7 +109,8 @@ class TranscriptionUser(User):
         return TranscriptionClient(
             self.host or "",
             key=settings.key,
-            headers=self.headers,
+            headers={**settings.header, **self.headers},
+            query=settings.query,
             timeout_s=settings.timeout,
             roots=settings.tls_roots,
         )

@@ -1,0 +1,57 @@
+"""What ``soundcheck bench`` takes from a target of ``soundcheck.toml``."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from soundcheck.contract.target import Value, Variable
+from soundcheck.contract.target_file import NAME, Named, find, load_target
+from soundcheck.errors import SoundcheckError
+
+
+def targeted(
+    url: str, config: Path | None, given: Mapping[str, Any]
+) -> tuple[str, Mapping[str, Any]]:
+    """Return the base URL, and options by name: those ``given``, and else the target's.
+
+    ``url`` is a URL, or what the file ``config`` (None: that of the working directory) calls a
+    target. Raises SoundcheckError for a name that is not there, a mistake in the file, and what the
+    file says that a load run could not keep to.
+    """
+    if not NAME.fullmatch(url):
+        return url, given
+    unused = {"profile", *(["api_key_env"] if given["--api-key-env"] else [])}
+    named = load_target(url, find(config), unused)
+    if others := tuple(_others(named)):
+        raise SoundcheckError(
+            f"the target {url} has {' and '.join(others)}, which a bench cannot keep to: give its "
+            "URL and the options that it needs"
+        )
+    own = {
+        "--model": named.model,
+        "--api-key-env": named.api_key_env,
+        "--tls-roots": named.roots,
+        "--timeout": f"{named.timeout:g}s" if named.timeout else None,
+        "--max-requests": named.manners.caps.requests,
+        "--header": [f"{name}={_written(value)}" for name, value in named.way.headers],
+        "--query": [f"{name}={_written(value)}" for name, value in named.way.query],
+    }
+    return named.base_url, {**given, **{name: given.get(name) or own[name] for name in own}}
+
+
+def _others(named: Named) -> Iterator[str]:
+    """Yield the names of what is set that has no meaning in a load run."""
+    caps, way = named.manners.caps, named.way
+    there = {
+        "max_rate": named.manners.max_rate,
+        "max_audio_minutes": caps.audio_minutes,
+        "max_upload_mb": caps.upload_mb,
+        "client_cert": way.client_cert,
+        "proxy": way.proxy,
+    }
+    return (name for name, value in there.items() if value)
+
+
+def _written(value: Value) -> str:
+    """Return a header's value as the load generator's option has it: never the secret itself."""
+    return f"env:{value.name}" if isinstance(value, Variable) else value
