@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -103,3 +104,12 @@ def test_the_curve_for_plots_rises_from_the_least_to_the_greatest(
     assert curve == sorted(curve)
     assert [share for _, share in curve] == sorted(share for _, share in curve)
     assert curve[-1] == [max(times) / 1e9, 1.0]
+
+
+def test_the_curve_for_plots_shows_the_tail() -> None:
+    """Of 30,000 values those beyond 99.9 % are drawn, and no part of the curve is left out."""
+    curve = histogram([10**6 * 1000**2 // rank for rank in range(1, 30_001)]).cumulative(200)
+    shares = [share for _, share in curve]
+    assert sum(0.999 < share < 1 for share in shares) >= 10
+    assert max(share for share in shares if share < 1) > 0.9998
+    assert max(after - before for before, after in pairwise(shares)) < 0.03

@@ -146,19 +146,23 @@ class Histogram:
     def cumulative(self, points: int = 100) -> list[list[float]]:
         """Return at most ``points`` pairs [seconds, share of values up to there] for a plot.
 
-        They are spread evenly over the shares, and begin and end with the least and the greatest.
+        Half of them are spread evenly over the shares, half over the nines (log odds), by which
+        plots show the tail. They begin and end with the least and the greatest.
         """
         count = self.count
         if not count:
             return []
         steps: list[list[float]] = [[self._minimum / NANOSECONDS, 1 / count]]
-        below, last = 0, 1 / count
-        room = max(points - 2, 1)
+        below, last, room = 0, 1, max((points - 2) / 2, 1)
+        span = 2 * math.log10(max(count - 1, 1))
         for key in sorted(self._counts):
             below += self._counts[key]
-            if below / count - last >= 1 / room and below < count:
-                last = below / count
-                steps.append([self._within(_middle(key)) / NANOSECONDS, last])
+            if below < count and (
+                (below - last) / count >= 1 / room
+                or _log_odds(last, count) - _log_odds(below, count) >= span / room
+            ):
+                last = below
+                steps.append([self._within(_middle(key)) / NANOSECONDS, last / count])
         if count > 1:
             steps.append([self._maximum / NANOSECONDS, 1.0])
         return steps
@@ -216,6 +220,10 @@ class Histogram:
     def _within(self, nanoseconds: int) -> int:
         """Keep the middle of a bucket between the exact least and greatest values."""
         return min(max(nanoseconds, self._minimum), self._maximum)
+
+
+def _log_odds(below: int, count: int) -> float:
+    return math.log10((count - below) / below)
 
 
 def _middle(key: int) -> int:
