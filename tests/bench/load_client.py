@@ -306,8 +306,8 @@ def _staged(task: Task, seconds: float, send: Callable[..., None]) -> tuple[Any,
     from locust import stats
 
     from soundcheck.load.arrivals import Arrivals
-    from soundcheck.load.install import three_digits
     from soundcheck.load.messages import StageOrder
+    from soundcheck.load.rounding import three_digits
     from soundcheck.load.stage import Stage
     from soundcheck.load.user import TranscriptionUser
     from soundcheck.load.vitals import quiet_garbage

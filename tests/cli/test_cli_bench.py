@@ -56,6 +56,7 @@ def followed(program: str) -> tuple[Ended, list[Mapping[str, Any]]]:
         (["localhost:8000"], "not an http"),
         (["staging"], "there is no soundcheck.toml in this folder"),
         (["--config", "targets.toml"], "give the name of one"),
+        ([URL, "--config", "targets.toml"], "give the name of one"),
         ([URL, "--out", "mine"], "mine.csv"),
     ],
 )
@@ -122,18 +123,6 @@ def test_a_run_without_a_result_leaves_the_earlier_one(
     done = soundcheck("bench", URL, *SHORT, "--quiet", "--out", "out")
     assert done.returncode == 3, done.stderr
     assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == earlier
-
-
-def test_what_a_killed_process_left_is_no_hindrance(soundcheck: Soundcheck, tmp_path: Path) -> None:
-    """A result that a killed process had yet to put in its place is there afterwards."""
-    (tmp_path / "out" / ".new").mkdir(parents=True)
-    (tmp_path / "out" / "bench.json").write_text("earlier")
-    (tmp_path / "out" / "report.html").write_text("earlier")
-    (tmp_path / "out" / ".new" / "bench.json").write_text("later")
-    done = soundcheck("bench", URL, *SHORT, "--quiet", "--out", "out")
-    assert done.returncode == 3, done.stderr
-    left = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
-    assert left == {"bench.json": "later"}
 
 
 def test_a_deployment_that_is_down_is_one_message(soundcheck: Soundcheck, tmp_path: Path) -> None:

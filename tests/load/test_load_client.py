@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -428,6 +429,47 @@ def test_a_key_that_comes_back_is_not_told(small_form: MakeForm) -> None:
     assert failed.detail == "500: " + "x" * 140 + "…"
 
 
+@pytest.mark.parametrize("secret", ["s3cr3t", 'a"b/c+é'])
+def test_a_secret_is_told_in_no_spelling(small_form: MakeForm, secret: str) -> None:
+    """However short it is, and as it stands in a URL or in JSON."""
+    spelled = [secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]]
+    for one in spelled:
+        told = f"got {one}, sorry".encode()
+        answer = b"HTTP/1.1 400 No\r\nContent-Length: %d\r\n\r\n%s" % (len(told), told)
+        with listening(answering(answer)) as port:
+            (measured,) = ask(port, small_form(), secrets=(secret,))
+        assert measured.detail == "400: got …, sorry"
+
+
+def test_what_was_said_is_no_secret(small_form: MakeForm) -> None:
+    """A header that holds a word of the audio does not make a right answer wrong."""
+    form = small_form()
+    word = form.transcript
+    answer = json.dumps({"text": word}).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    with listening(answering(head % len(answer) + answer)) as port:
+        (measured,) = ask(port, form, headers={"X-Greeting": word}, secrets=(word,))
+    assert measured.text == word
+
+
+def test_headers_and_query_go_with_every_request(small_form: MakeForm) -> None:
+    """A header replaces the one of the same name, in whatever case; a query is percent-encoded."""
+    seen: list[bytes] = []
+
+    def turn(connection: socket.socket) -> None:
+        seen.append(read_request(connection))
+        connection.sendall(ANSWER)
+
+    with listening(turn) as port:
+        headers = {"authorization": "Key mine", "X-Team": "blue"}
+        ask(port, small_form(), key="sk-1", headers=headers, query={"a=b": "2 4", "v": "1"})
+    line, *lines = seen[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    assert line == "POST /v1/audio/transcriptions?a%3Db=2%204&v=1 HTTP/1.1"
+    named = [one for one in lines if one.lower().startswith("authorization")]
+    assert named == ["authorization: Key mine"]
+    assert "X-Team: blue" in lines
+
+
 def test_hosts_of_all_kinds(small_form: MakeForm) -> None:
     """IPv6 addresses are connected to and named as they should be; base URLs may have a path."""
     seen: list[bytes] = []
@@ -457,6 +499,8 @@ def test_hosts_of_all_kinds(small_form: MakeForm) -> None:
         ("http://host/v1", {"key": "secr€t"}),
         ("http://host/v1", {"headers": {"Content-Length": "1"}}),
         ("http://host/v1", {"headers": {"X Y": "1"}}),
+        ("http://host:0/v1", {"query": {"code": "secret"}}),
+        ("http://host/v1", {"query": {"code": "secr\udcff"}}),
         ("https://host/v1", {"roots": Path("/nowhere.pem")}),
     ],
 )

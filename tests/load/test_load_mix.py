@@ -73,13 +73,34 @@ def test_no_file_is_sent_as_two_clips(library: Library) -> None:
     assert mix.mean_audio_s == pytest.approx(10.45)
 
 
-@given(arrivals=st.lists(st.integers(0, 10**9), max_size=50), seed=st.integers(0, 2**40))
+@given(
+    arrivals=st.lists(st.integers(0, 10**9), max_size=50),
+    seed=st.integers(0, 2**40),
+    every=st.integers(1, 300),
+)
 def test_a_choice_depends_on_seed_and_arrival_alone(
-    mix: Mix, arrivals: list[int], seed: int
+    mix: Mix, arrivals: list[int], seed: int, every: int
 ) -> None:
-    """Whoever asks, and in whatever order, gets the same form for an arrival."""
+    """Whoever asks, in whatever order and steps, gets the same form for an arrival."""
     once = {arrival: mix.choose(arrival, seed) for arrival in arrivals}
-    assert all(mix.choose(arrival, seed) is once[arrival] for arrival in reversed(arrivals))
+    assert all(mix.choose(arrival, seed, every) is once[arrival] for arrival in reversed(arrivals))
+
+
+@pytest.mark.parametrize(
+    ("seed", "chosen"),
+    [
+        (1, [19, 14, 16, 18, 2, 11, 4]),
+        (44, [17, 6, 2, 19, 14, 18, 12]),
+        (2**40, [17, 8, 16, 8, 14, 15, 11]),
+    ],
+)
+def test_a_seed_chooses_the_same_forms_for_ever(
+    library: Library, seed: int, chosen: list[int]
+) -> None:
+    """Runs of different versions are compared by their seed: it must not come to mean others."""
+    mix = Mix.of(library, model="m")
+    arrivals = (0, 1, 2, 1023, 1024, 2047, 10**9)
+    assert [mix.choose(arrival, seed).number for arrival in arrivals] == chosen
 
 
 def test_choices_come_as_often_as_they_weigh(mix: Mix) -> None:

@@ -45,6 +45,38 @@ def test_options_are_read_into_settings() -> None:
     assert not settings.selftest
 
 
+def test_headers_and_queries_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is typed is decoded; values of variables are secrets, and not in messages."""
+    monkeypatch.setenv("GATE", "my=key")
+    words = ["--stt-header=X-Team=blue", "--stt-header=X-Key=env:GATE"]
+    words += ["--stt-query=a%3Db=env%3AGATE", "--stt-query=empty="]
+    told = vars(parsed(*words))
+    settings = Settings.read(told)
+    assert settings.header == {"X-Team": "blue", "X-Key": "my=key"}
+    assert settings.query == {"a=b": "env:GATE", "empty": ""}
+    assert settings.secrets == ("my=key",)
+    assert "my=key" not in repr(settings) + str(plain(told))
+    assert Settings.read(told, with_key=False).header == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("X-Key=env:GATE", "--stt-header X-Key: the environment variable GATE is not set"),
+        ("X-Key=env:sk-live-1234", "sk-… is no name of an environment variable"),
+    ],
+)
+def test_a_variable_that_is_not_there_is_told(
+    monkeypatch: pytest.MonkeyPatch, field: str, message: str
+) -> None:
+    """By the header that it is for; what is no name may be the secret, and is not repeated."""
+    monkeypatch.delenv("GATE", raising=False)
+    with pytest.raises(SoundcheckError) as caught:
+        Settings.read(vars(parsed(f"--stt-header={field}")))
+    assert message in str(caught.value)
+    assert "live" not in str(caught.value)
+
+
 WRONG = {
     "rate": "fast",
     "window": "10 minutes",

@@ -107,6 +107,7 @@ HEADERS = [
     b"Content-Encoding: gzip",
     b"Content-Type: text/event-stream",
     b"X: y",
+    b"X: y\n",
     b"",
 ]
 
@@ -125,6 +126,13 @@ def test_the_shortcut_agrees_with_the_parser(
     quick = plain_body(response)
     if quick is not None:
         assert outcome([response], ends=False) == (200, quick, True, True, "", "")
+
+
+def test_the_shortcut_is_not_taken_of_a_head_that_ends_early() -> None:
+    """A bare line end before the last line ends the head: what follows is of the body."""
+    response = b"HTTP/1.1 200 OK\nContent-Length: 4\nX: y\n\r\n\r\nabcd"
+    assert plain_body(response) is None
+    assert outcome([response])[1] == b"\r\nab"
 
 
 def test_the_shortcut_is_taken() -> None:

@@ -188,14 +188,15 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print bench.json on stdout.")] = False,
 ) -> None:
     """Measure what a deployment can carry, and prove that the client was not the limit."""
-    from soundcheck.cli import bench_folder
+    from soundcheck.cli.bench_folder import BenchFolder
     from soundcheck.cli.bench_options import check_mix, checked, locustfile
     from soundcheck.cli.bench_target import targeted
+    from soundcheck.contract.target_file import NAME
 
     if url is not None and (fault or latency):
         raise SoundcheckError("--fault and --latency shape the reference; leave out the URL")
-    if url is None and config is not None:
-        raise SoundcheckError("--config names targets: give the name of one as well")
+    if config is not None and (url is None or not NAME.fullmatch(url)):
+        raise SoundcheckError("--config is where targets are named: give the name of one")
     if url is None and (api_key_env or tls_roots):
         raise SoundcheckError("--api-key-env and --tls-roots are for a deployment: give its URL")
     if url is None and scenario == "steady" and arrivals is None:
@@ -234,25 +235,28 @@ def bench(
     told = not (quiet or as_json)
     if told:
         typer.echo(f"soundcheck {__version__}: measuring {_called(name, url)}", err=True)
-    out = bench_folder.prepare(out)
+    folder = BenchFolder.prepare(out)
     try:
         with _deployment(url, tuple(fault or ()), latency) as place:
-            more: dict[str, Any] = {"--out": bench_folder.pending(out)}
+            more: dict[str, Any] = {"--out": folder.pending}
             if place.metrics_url and not metrics_url:
                 more["--metrics-url"] = [place.metrics_url]
             ended = _run(file, place, {**given, **more}, users, processes, told=told)
-        code = _outcome(ended, out)
+        code = _outcome(ended, folder.pending)
     except KeyboardInterrupt:
-        bench_folder.discard(out)
+        folder.discard()
         raise Interrupted("interrupted before anything was measured") from None
     except BaseException:
-        bench_folder.discard(out)
+        folder.discard()
         raise
     try:
-        _tell(out, as_json=as_json)
+        folder.accept()
+        _tell(folder.path, as_json=as_json)
     except KeyboardInterrupt:
+        folder.accept()
         raise Interrupted(
-            f"interrupted; the result is saved, and `soundcheck report {out}` writes its report"
+            f"interrupted; the result is saved, and `soundcheck report {folder.path}` writes its "
+            "report"
         ) from None
     raise typer.Exit(code)
 
@@ -317,10 +321,10 @@ def _run(
         return run(command(locustfile, place.base_url, options), show)
 
 
-def _outcome(ended: "Ended", out: Path) -> ExitCode:
+def _outcome(ended: "Ended", pending: Path) -> ExitCode:
     """Return the exit code of a run that left a result; raises SoundcheckError for others."""
-    from soundcheck.cli.bench_folder import accept
     from soundcheck.cli.bench_options import typed
+    from soundcheck.report.bench import FILE
 
     verdicts = {
         "measured": ExitCode.OK,
@@ -330,7 +334,7 @@ def _outcome(ended: "Ended", out: Path) -> ExitCode:
         "invalid": ExitCode.NO_VERDICT,
         "incomplete": ExitCode.NO_VERDICT,
     }
-    if ended.verdict in verdicts and accept(out):
+    if ended.verdict in verdicts and (pending / FILE).exists():
         return verdicts[ended.verdict]
     code = ExitCode.INTERNAL
     if ended.error and ended.code in (ExitCode.USAGE, ExitCode.UNREACHABLE, ExitCode.NO_VERDICT):
@@ -350,14 +354,13 @@ def _outcome(ended: "Ended", out: Path) -> ExitCode:
 
 def _tell(out: Path, *, as_json: bool) -> None:
     """Write the reports and print the summary."""
-    from soundcheck.cli.bench_folder import BENCH
-    from soundcheck.report.bench import load_bench
+    from soundcheck.report.bench import FILE, load_bench
     from soundcheck.report.bench_reports import write_bench_reports
 
     found = load_bench(out)
     write_bench_reports(out, found)
     if as_json:
-        sys.stdout.write((out / BENCH).read_text(encoding="utf-8"))
+        sys.stdout.write((out / FILE).read_text(encoding="utf-8"))
         return
     from rich.console import Console
 

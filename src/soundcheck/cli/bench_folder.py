@@ -1,70 +1,103 @@
 """The folder of a load run. What an earlier one left there stays until there is a new result.
 
-The load generator writes into ``.new`` within the folder. A run that comes to nothing takes only
-that away; a result takes the earlier one's place, ``bench.json`` last.
+The load generator writes into a folder of its own within the folder, ``.new-…``, which is locked
+for as long as this process lives: a run that comes to nothing takes only that away, and two runs
+into one folder do not touch each other's.
 """
 
 import contextlib
+import fcntl
+import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from soundcheck.errors import SoundcheckError
+from soundcheck.report.bench import FILE, SAMPLES
 
-BENCH, SAMPLES = "bench.json", "samples.csv.gz"
-_OURS = {BENCH, SAMPLES, "report.html", "summary.md"}
-_NEW = ".new"
+_RESULT = (SAMPLES, FILE)
+_DERIVED = ("report.html", "summary.md")
+_PENDING = ".new-"
 
 
-def prepare(out: Path | None) -> Path:
-    """Return the folder ``out``, or a new one below ``reports``, ready for a run.
+class BenchFolder:
+    """The folder ``path`` of a run; ``pending`` is where the load generator is to write."""
 
-    Raises SoundcheckError for a folder with other files, or one that cannot be written.
-    """
-    from soundcheck.plugin import folder
+    def __init__(self, path: Path, pending: Path, lock: int) -> None:
+        self.path = path
+        self.pending = pending
+        self._lock = lock  # released with the process
 
-    try:
-        if out is None:
-            out = folder.new()
-        out.mkdir(parents=True, exist_ok=True)
-        names = {path.name for path in (*out.iterdir(), *(out / _NEW).glob("*"))}
-        if odd := sorted(names - _OURS - {_NEW}):
+    @classmethod
+    def prepare(cls, out: Path | None) -> "BenchFolder":
+        """Return the folder ``out``, or a new one below ``reports``, ready for a run.
+
+        Raises SoundcheckError for a folder with other files, or one that cannot be written.
+        """
+        from soundcheck.plugin import folder
+
+        try:
+            path = folder.new() if out is None else out
+            path.mkdir(parents=True, exist_ok=True)
+            if odd := sorted(_strange(path)):
+                raise SoundcheckError(
+                    f"{path} holds {odd[0]}, which is not of a load run; choose another folder "
+                    "with --out, or empty it"
+                )
+            for left in path.glob(_PENDING + "*"):
+                _remove(left)
+            pending = Path(tempfile.mkdtemp(prefix=_PENDING, dir=path)).resolve()
+            lock = os.open(pending, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        except OSError as error:
             raise SoundcheckError(
-                f"{out} holds {odd[0]}, which is not of a load run; choose another folder with "
-                "--out, or empty it"
-            )
-        # A process that was killed may have left a result there, or part of one.
-        if not accept(out):
-            shutil.rmtree(out / _NEW, ignore_errors=True)
-        (out / _NEW).mkdir()
-    except OSError as error:
-        raise SoundcheckError(
-            f"cannot write the folder {out or folder.REPORTS}: {error.strerror}; choose another "
-            "with --out"
-        ) from None
-    return out
+                f"cannot write the folder {out or folder.REPORTS}: {error.strerror}; choose "
+                "another with --out"
+            ) from None
+        return cls(path, pending, lock)
+
+    def accept(self) -> None:
+        """Put the result in the place of an earlier one, ``bench.json`` last.
+
+        It can be done again where it was interrupted. Raises SoundcheckError where the folder
+        cannot be written: the result then is where it was.
+        """
+        try:
+            for name in _DERIVED:
+                (self.path / name).unlink(missing_ok=True)
+            for name in _RESULT:
+                with contextlib.suppress(FileNotFoundError):
+                    (self.pending / name).replace(self.path / name)
+        except OSError as error:
+            raise SoundcheckError(
+                f"cannot write the folder {self.path}: {error.strerror}; the result is in "
+                f"{self.path / self.pending.name}"
+            ) from None
+        shutil.rmtree(self.pending, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Take away what a run without a result left, and the folder, if that is then empty."""
+        shutil.rmtree(self.pending, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
 
-def pending(out: Path) -> Path:
-    """Return where the load generator is to write, an absolute path."""
-    return (out / _NEW).resolve()
+def _strange(path: Path) -> Iterator[str]:
+    """Yield the names of what is not of a load run."""
+    for one in path.iterdir():
+        is_ours = one.name in (*_RESULT, *_DERIVED) and one.is_file()
+        if not is_ours and not one.name.startswith(_PENDING):
+            yield one.name
 
 
-def accept(out: Path) -> bool:
-    """Put a new result in the place of an earlier one; tell whether there is one."""
-    new = out / _NEW
-    if not (new / BENCH).exists():
-        return False
-    for name in _OURS - {BENCH}:
-        (out / name).unlink(missing_ok=True)
-    for name in (SAMPLES, BENCH):
-        with contextlib.suppress(FileNotFoundError):
-            (new / name).replace(out / name)
-    shutil.rmtree(new)
-    return True
-
-
-def discard(out: Path) -> None:
-    """Take away what a run without a result left, and the folder too, if that is then empty."""
-    shutil.rmtree(out / _NEW, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        out.rmdir()
+def _remove(left: Path) -> None:
+    """Remove what a killed process left; what is locked belongs to one that lives."""
+    lock = os.open(left, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(left, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(lock)

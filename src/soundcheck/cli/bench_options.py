@@ -14,6 +14,13 @@ from soundcheck.load.options import Settings
 
 def checked(given: Mapping[str, Any]) -> Settings:
     """Return what the options say; raises SoundcheckError that names the option as it was typed."""
+    fields = (*(given.get("--header") or ()), *(given.get("--query") or ()))
+    for variable in (given["--api-key-env"], *(one.partition("=env:")[2] for one in fields)):
+        if variable and variable.startswith("LOCUST_"):
+            raise SoundcheckError(
+                f"{variable}: variables that begin with LOCUST_ are options of Locust, and taken "
+                "out of its way; give the variable another name"
+            )
     values = {_member(name): value for name, value in given.items()}
     values["stt_no_selftest"] = given["--no-selftest"] is not None
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from soundcheck.contract.target import Value, Variable
 from soundcheck.contract.target_file import NAME, Named, find, load_target
@@ -24,8 +25,8 @@ def targeted(
     named = load_target(url, find(config), unused)
     if others := tuple(_others(named)):
         raise SoundcheckError(
-            f"the target {url} has {' and '.join(others)}, which a bench cannot keep to: give its "
-            "URL and the options that it needs"
+            f"the target {url} has {' and '.join(others)}, which a bench cannot keep to: name "
+            "another target without that"
         )
     own = {
         "--model": named.model,
@@ -33,8 +34,12 @@ def targeted(
         "--tls-roots": named.roots,
         "--timeout": f"{named.timeout:g}s" if named.timeout else None,
         "--max-requests": named.manners.caps.requests,
-        "--header": [f"{name}={_written(value)}" for name, value in named.way.headers],
-        "--query": [f"{name}={_written(value)}" for name, value in named.way.query],
+        "--header": [
+            _written(name, value)
+            for name, value in named.way.headers
+            if name.lower() != "authorization" or not given["--api-key-env"]
+        ],
+        "--query": [_written(name, value) for name, value in named.way.query],
     }
     return named.base_url, {**given, **{name: given.get(name) or own[name] for name in own}}
 
@@ -52,6 +57,10 @@ def _others(named: Named) -> Iterator[str]:
     return (name for name, value in there.items() if value)
 
 
-def _written(value: Value) -> str:
-    """Return a header's value as the load generator's option has it: never the secret itself."""
-    return f"env:{value.name}" if isinstance(value, Variable) else value
+def _written(name: str, value: Value) -> str:
+    """Return a field as the load generator's option has it: never a secret itself.
+
+    Encoded, a value never begins with ``env:``.
+    """
+    told = f"env:{value.name}" if isinstance(value, Variable) else quote(value, safe="")
+    return f"{quote(name, safe='')}={told}"

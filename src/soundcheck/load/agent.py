@@ -23,7 +23,7 @@ from locust.contrib.fasthttp import LocustUserAgent
 from soundcheck.errors import SoundcheckError
 from soundcheck.http.limits import CONNECT_TIMEOUT, MAX_BODY
 from soundcheck.load.answer import StreamReader, refusal, transcript
-from soundcheck.load.client import told
+from soundcheck.load.client import told, without
 from soundcheck.load.endpoint import Endpoint
 from soundcheck.load.exchange import LINGER_NS, MAX_REFUSAL, Observer, reads_stream
 from soundcheck.load.failure import Failure
@@ -50,13 +50,14 @@ class FastClient:
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
         timeout_s: float = 120.0,
         roots: Path | None = None,
         observe: Observer | None = None,
         proxy: str | None = None,
         context_factory: ContextFactory | None = None,
     ) -> None:
-        self._endpoint = endpoint = Endpoint.of(base_url, key, headers or {}, query)
+        self._endpoint = endpoint = Endpoint.of(base_url, key, headers or {}, query, secrets)
         self._timeout_s = timeout_s
         self._observe = observe
         self._settings: dict[str, Any] = {
@@ -97,8 +98,7 @@ class FastClient:
             self.close()
             raise
         else:
-            for secret in self._endpoint.secrets:
-                measured.text = measured.text.replace(secret, "…")
+            measured.text = without(measured.text, self._endpoint.secrets, form.transcript)
         return measured
 
     def _exchange(self, form: Form, measured: Measured) -> None:

@@ -34,6 +34,7 @@ _RECOGNIZABLE = 4
 class TranscriptionClient:
     """Sends transcriptions to the endpoint below ``base_url``, one after the other.
 
+    ``headers`` and ``query`` go with each; ``secrets`` are what must not be told of them.
     ``timeout_s`` bounds each from its begin to its end. Certificates of ``roots`` (PEM) are trusted
     beside the system's. ``observe`` is told each event of a stream: its data, and the times of the
     read that completed it by us and by the kernel (ns, monotonic). Raises SoundcheckError for what
@@ -49,11 +50,12 @@ class TranscriptionClient:
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
         timeout_s: float = 120.0,
         roots: Path | None = None,
         observe: Observer | None = None,
     ) -> None:
-        self._endpoint = _endpoint(base_url, key, _pairs(headers), _pairs(query))
+        self._endpoint = _endpoint(base_url, key, _pairs(headers), _pairs(query), secrets)
         self._context = client_context(roots) if self._endpoint.is_secure else None
         self._timeout_ns = int(timeout_s * _SECOND)
         self._observe = observe
@@ -94,9 +96,8 @@ class TranscriptionClient:
             measured.cause = failure.number
             measured.detail = told(failure.detail, self._endpoint.secrets)
         else:
-            for secret in self._endpoint.secrets:
-                if secret in measured.text:  # it may be told: of a text that is wrong
-                    measured.text = measured.text.replace(secret, "…")
+            if self._endpoint.secrets:
+                measured.text = without(measured.text, self._endpoint.secrets, form.transcript)
         return measured
 
     def _exchange(self, form: Form, measured: Measured) -> None:
@@ -150,10 +151,23 @@ def told(detail: str, secrets: Iterable[str]) -> str:
     return one_line(detail, DETAIL)
 
 
+def without(text: str, secrets: Iterable[str], said: str) -> str:
+    """Return a transcript without ``secrets``: a text that is wrong is told.
+
+    What was ``said`` in the audio is no secret, though a header may hold the same word.
+    """
+    for secret in secrets:
+        if secret in text and secret not in said:
+            text = text.replace(secret, "…")
+    return text
+
+
 @lru_cache(maxsize=64)
-def _endpoint(base_url: str, key: str | None, headers: _Pairs, query: _Pairs) -> Endpoint:
+def _endpoint(
+    base_url: str, key: str | None, headers: _Pairs, query: _Pairs, secrets: tuple[str, ...]
+) -> Endpoint:
     """Return the endpoint, the same for all users: its head is held once."""
-    return Endpoint.of(base_url, key, dict(headers), dict(query))
+    return Endpoint.of(base_url, key, dict(headers), dict(query), secrets)
 
 
 def _pairs(fields: Mapping[str, str] | None) -> _Pairs:

@@ -29,7 +29,7 @@ class Order(NamedTuple):
 
 
 Fired: TypeAlias = Callable[[Order, int, bool], None]
-"""Is told of an arrival that is due, with the time and whether no user was free."""
+"""Is told of an arrival that is due, with the time (monotonic ns) and whether no user was free."""
 
 
 @dataclass(frozen=True, slots=True)

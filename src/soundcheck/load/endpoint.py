@@ -1,9 +1,10 @@
 """Where transcriptions are asked for: the address, and the request's head but for its body."""
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlencode
 
 import httpx
 
@@ -40,12 +41,13 @@ class Endpoint:
         key: str | None,
         headers: Mapping[str, str],
         query: Mapping[str, str] | None = None,
+        secrets: Iterable[str] = (),
     ) -> "Endpoint":
         """Return the endpoint below ``base_url``; raises SoundcheckError for what cannot be.
 
-        ``query`` goes with every request, as ``headers`` do.
+        ``query`` goes with every request, as ``headers`` do. Beside the key and ``secrets``, the
+        values of headers are taken for secrets, unless they are words short enough to be chance.
         """
-        asked = query or {}
         try:
             url = httpx.URL(base_url.rstrip("/") + PATH)
         except (httpx.InvalidURL, UnicodeError, TypeError) as wrong:
@@ -56,10 +58,10 @@ class Endpoint:
             raise SoundcheckError("a password has no place in the base URL: use a key or a header")
         if url.query or url.fragment:
             raise SoundcheckError("a base URL has no query and no fragment")
-        if asked:
-            url = url.copy_merge_params(asked)
         if url.port is not None and not 0 < url.port < 2**16:
             raise SoundcheckError(f"{url} is no URL of an HTTP server: there is no such port")
+        if query:
+            url = url.copy_with(query=_encoded(query))
         sent = {
             "Host": url.netloc.decode("ascii"),
             "User-Agent": f"soundcheck/{__version__}",
@@ -71,6 +73,8 @@ class Endpoint:
         for name, value in headers.items():
             if not _NAME.fullmatch(name) or name.lower() in _OURS:
                 raise SoundcheckError(f"{name!r} cannot be a header of the requests")
+            for known in [one for one in sent if one.lower() == name.lower()]:
+                del sent[known]
             sent[name] = value
         for name, value in sent.items():
             if not _VALUE.fullmatch(value):
@@ -84,15 +88,26 @@ class Endpoint:
             url=str(url),
             headers=tuple(sent.items()),
             head=("\r\n".join(lines) + "\r\n").encode("latin-1"),
-            secrets=tuple(filter(None, (key, *filter(_is_long, _forms(headers, asked))))),
+            secrets=_spellings(filter(None, (key, *secrets, *filter(_is_long, headers.values())))),
         )
 
 
-def _forms(headers: Mapping[str, str], query: Mapping[str, str]) -> Iterator[str]:
-    """Yield the values of headers and of a query, and as these stand in the URL."""
-    yield from headers.values()
-    for value in query.values():
-        yield from dict.fromkeys((value, quote(value), quote(value, safe=""), quote_plus(value)))
+def _encoded(query: Mapping[str, str]) -> bytes:
+    try:
+        return urlencode(query, quote_via=quote).encode()
+    except UnicodeEncodeError:
+        raise SoundcheckError("the query has characters that no URL can have") from None
+
+
+def _spellings(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Return ``secrets`` as they are, and as they stand in URLs and in JSON."""
+    found: dict[str, None] = {}
+    for secret in secrets:
+        whole = secret.encode("utf-8", "replace")
+        quoted = (quote(whole), quote(whole, safe=""), quote_plus(whole))
+        escaped = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+        found |= dict.fromkeys((secret, *quoted, *escaped))
+    return tuple(found)
 
 
 def _is_long(value: str) -> bool:

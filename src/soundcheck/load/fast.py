@@ -37,6 +37,7 @@ def fast_client(user: TranscriptionUser) -> FastClient:
         key=settings.key,
         headers={**settings.header, **user.headers},
         query=settings.query,
+        secrets=settings.secrets,
         timeout_s=settings.timeout,
         roots=settings.tls_roots,
         proxy=getattr(user, "proxy", None),

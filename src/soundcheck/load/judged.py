@@ -1,7 +1,7 @@
 """A stage that is over: its entry in bench.json, and the observation its scenario is given."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from soundcheck.load.bench_file import client, metrics
@@ -60,7 +60,6 @@ def judged(
     latency = gathering.histograms["latency"]
     streaming = any(one.get("stream") for one in scale.forms.values())
     scaled = gathering.histograms["ttfd"] if streaming else latency
-    more = {"latency": scaled} if "latency" in {one.name for one in fields(Window)} else {}
     window = Window(
         stage.arrivals,
         [*vitals, *(Vitals(worker=index, lost=True) for index in gathering.missing)],
@@ -69,7 +68,7 @@ def judged(
         floor_service_s=scale.floor_s,
         slo_s=scale.slo.shortest_s,
         latency_s=latency.percentile(0.5),
-        **more,
+        latency=scaled,
     )
     judgement = judge(window)
     limit = f"cut off: {cut}" if cut else str(judgement)

@@ -9,7 +9,7 @@ from soundcheck.load.sample import NEVER
 # Not every request has any. A list of them takes ten times the memory, and seven digits are enough.
 Gaps: TypeAlias = Any
 GAPS = "f"
-"""The type code of an array of gaps."""
+"""The type code of an array of gaps, in nanoseconds."""
 
 
 @dataclass(slots=True)
@@ -24,9 +24,9 @@ class Measured:
 
     ``cause`` is a number of ``sample.CAUSES``; ``detail`` is for the report. ``deltas`` counts the
     events with text, ``coalesced`` those that came in one read with an earlier one, and ``gaps``
-    are the times between deltas of different reads. ``lag`` is the longest time from the kernel's
-    stamp to ours. ``received`` is in bytes. ``reconnects`` counts connections that the server had
-    closed since the request before.
+    are the times between deltas of different reads, to seven digits. ``lag`` is the longest time
+    from the kernel's stamp to ours. ``received`` is in bytes. ``reconnects`` counts connections
+    that the server had closed since the request before.
     """
 
     begun: int = NEVER

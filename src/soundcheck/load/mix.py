@@ -35,9 +35,10 @@ _SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?)s?")
 # Recordings longer than one window of a Whisper model: asked for by their length only.
 _LONG = ("speech-60s.wav", "speech-180s.wav", "speech-590s.wav")
 _MASK = (1 << 64) - 1
-# Arrivals whose forms are chosen at once: one by one it takes ten times as long.
+# Arrivals whose forms are chosen at once: one by one it takes three times as long.
 _TOGETHER = 1024
-_BLOCKS_KEPT = 8
+# Arrivals are asked for in turn, but for those that are given up at the end.
+_BLOCKS_KEPT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,14 @@ class _Choice:
 class Mix:
     """Encoded forms with their weights, and the choice among them.
 
-    ``sha256`` is that of the mix's manifest: two runs with the same sent the same.
+    ``sha256`` is that of the mix's manifest: two runs with the same sent the same. ``_chosen`` is
+    what was chosen last, and follows from the rest.
     """
 
     forms: tuple[Form, ...]
     sha256: str
     _ends: tuple[float, ...]
-    _chosen: dict[tuple[int, int], list[Form]] = field(
+    _chosen: dict[tuple[int, int, int], list[Form]] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -140,22 +142,28 @@ class Mix:
         digest = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
         return cls(tuple(forms), digest, tuple(accumulate(one.weight for one in forms)))
 
-    def choose(self, arrival: int, seed: int) -> Form:
-        """Return the form of an arrival: the same for a seed, whoever asks and in what order."""
-        block, place = divmod(arrival, _TOGETHER)
-        chosen = self._chosen.get((block, seed))
+    def choose(self, arrival: int, seed: int, every: int = 1) -> Form:
+        """Return the form of an arrival: the same for a seed, whoever asks and in what order.
+
+        It is the quicker if who asks goes on with ``every`` so many later, as a worker does.
+        """
+        turn, first = divmod(arrival, every)
+        block, place = divmod(turn, _TOGETHER)
+        key = (block * _TOGETHER * every + first, every, seed)
+        chosen = self._chosen.get(key)
         if chosen is None:
-            chosen = self._choose(block, seed)
+            chosen = self._choose(*key)
         return chosen[place]
 
-    def _choose(self, block: int, seed: int) -> list[Form]:
+    def _choose(self, first: int, every: int, seed: int) -> list[Form]:
         """Choose the forms of a block of arrivals, and keep them: they are asked for in turn."""
-        points = _units(block * _TOGETHER, _TOGETHER, seed) * self._ends[-1]
+        arrivals = np.arange(first, first + _TOGETHER * every, every, dtype=np.uint64)
+        points = _units(arrivals, seed) * self._ends[-1]
         places = np.minimum(np.searchsorted(self._ends, points, "right"), len(self.forms) - 1)
         chosen = [self.forms[place] for place in places]
         if len(self._chosen) >= _BLOCKS_KEPT:
             self._chosen.clear()
-        self._chosen[block, seed] = chosen
+        self._chosen[first, every, seed] = chosen
         return chosen
 
     @property
@@ -288,13 +296,14 @@ def _closest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}? " if close else ""
 
 
-def _units(first: int, count: int, seed: int) -> NDArray[np.float64]:
-    """Return numbers in [0, 1) that look random, one for each of ``count`` arrivals.
+def _units(arrivals: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
+    """Return numbers in [0, 1) that look random, one for each of ``arrivals``.
 
     Each follows from the arrival's number and the seed alone, by splitmix64.
     """
-    arrivals = np.arange(first + 1, first + count + 1, dtype=np.uint64)
-    mixed = arrivals * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed * 0xD1342543DE82EF95 & _MASK)
+    mixed = (arrivals + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(
+        seed * 0xD1342543DE82EF95 & _MASK
+    )
     mixed = (mixed ^ mixed >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
     return ((mixed ^ mixed >> np.uint64(31)) >> np.uint64(11)) / float(1 << 53)

@@ -14,6 +14,7 @@ from soundcheck.load.stage import Scenario
 _PREPARE_S = 300.0
 _SELFTEST_S = 60.0
 _MARGIN_S = 15.0
+_NO_KEY = "it wants a key (--stt-api-key-env), or refuses the one that a header holds"
 _NO_ANSWER = ("refused", "unresolved", "tls", "reset", "timeout", "not-http")
 
 logger = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class Opening:
         said = detail or str(status or cause)
         if status in (401, 403):
             name = self._settings.api_key_env
-            key = f"the key in {name} is refused" if name else "it wants a key (--stt-api-key-env)"
+            key = f"the key in {name} is refused" if name else _NO_KEY
             raise Unreachable(f"{self._host}: {key} ({said})")
         if cause in _NO_ANSWER and not status:
             answered = "an answer that is no HTTP" if cause == "not-http" else "no answer"

@@ -7,10 +7,11 @@ to workers in a message), and has it checked at once, so that a wrong one ends i
 import os
 import re
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from soundcheck.errors import SoundcheckError
 from soundcheck.load.arrivals import SEED, Arrivals
@@ -67,31 +68,35 @@ def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
     return read
 
 
-def _key(name: str) -> str:
+def _variable(name: str) -> str:
+    """Return the value of an environment variable; a name that is none may be a secret itself."""
+    if not name.isidentifier():
+        raise SoundcheckError(
+            f"{name[:3]}… is no name of an environment variable: name the variable, never give the "
+            "secret itself"
+        )
     if not os.environ.get(name):
         raise SoundcheckError(f"the environment variable {name} is not set, or empty")
     return os.environ[name]
 
 
-_FIELD = re.compile(r"([^=\s]+)=(.*)", re.DOTALL)
-_FROM_ENVIRONMENT = "env:"
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A header, or a field of a query: its value, or the variable that holds it."""
 
+    name: str
+    value: str
+    variable: str = ""
 
-def _field(text: str) -> tuple[str, str]:
-    found = _FIELD.fullmatch(text)
-    if found is None:
-        raise SoundcheckError("write NAME=VALUE, or NAME=env:VARIABLE for a secret")
-    return found[1], found[2]
-
-
-def _fields(texts: Iterable[str]) -> dict[str, str]:
-    """Return names and values, those of the environment's variables too."""
-    return {
-        name: _key(value.removeprefix(_FROM_ENVIRONMENT))
-        if value.startswith(_FROM_ENVIRONMENT)
-        else value
-        for name, value in map(_field, texts)
-    }
+    @classmethod
+    def read(cls, text: str) -> "_Field":
+        """Return what a text like ``NAME=VALUE`` says, both percent-encoded."""
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise SoundcheckError("write NAME=VALUE, or NAME=env:VARIABLE for a secret")
+        if value.startswith("env:"):
+            return cls(unquote(name), "", value.removeprefix("env:"))
+        return cls(unquote(name), unquote(value))
 
 
 def _file(text: str) -> Path:
@@ -134,16 +139,17 @@ _OPTIONS = (
     ),
     _Option(
         "header",
-        "Header of every request: NAME=VALUE, or NAME=env:VARIABLE for a secret (repeatable).",
-        _field,
+        "Header of every request: NAME=VALUE (percent-encoded where need be), or for a secret "
+        "NAME=env:VARIABLE (of every worker). Repeatable.",
+        _Field.read,
         metavar="NAME=VALUE",
         in_web_ui=False,
         repeatable=True,
     ),
     _Option(
         "query",
-        "Field of every request's query: NAME=VALUE, or NAME=env:VARIABLE (repeatable).",
-        _field,
+        "Field of every request's query, as a header is given. Repeatable.",
+        _Field.read,
         metavar="NAME=VALUE",
         in_web_ui=False,
         repeatable=True,
@@ -269,6 +275,7 @@ _OPTIONS = (
     ),
 )
 _NO_SELFTEST = "stt_no_selftest"
+_IN_REQUESTS = ("header", "query")
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +283,8 @@ class Settings:
     """What the options say. Times are in seconds, rates in requests per second.
 
     None stands for what was not given. ``key`` is the value of the variable ``api_key_env``;
-    ``header`` and ``query`` hold those of every request by name, with the values of variables.
+    ``header`` and ``query`` hold those of every request by name, with the values of variables,
+    which are in ``secrets``.
     """
 
     model: str = "whisper-large-v3"
@@ -284,6 +292,7 @@ class Settings:
     key: str | None = field(default=None, repr=False)
     header: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     out: Path | None = None
     rate: float | None = None
     arrivals: str | None = None
@@ -317,12 +326,15 @@ class Settings:
         ``with_key`` is false where no request is sent: a master needs no key and no header.
         """
         told: dict[str, Any] = {"selftest": not values.get(_NO_SELFTEST)}
+        secrets: list[str] = []
         for option in _OPTIONS:
             member = option.member.removeprefix(_PREFIX)
             value = values.get(option.member)
-            if option.read is _field:
+            if option.name in _IN_REQUESTS:
                 if with_key:
-                    told[member] = _fields(value or ())
+                    fields = [_told(option, one) for one in value or ()]
+                    told[member] = {one.name: one.value or _secret(option, one) for one in fields}
+                    secrets += [told[member][one.name] for one in fields if one.variable]
                 continue
             if option.repeatable:
                 told[member] = tuple(value or ())
@@ -331,7 +343,8 @@ class Settings:
             if text:
                 told[member] = _told(option, text)
         if with_key and told.get("api_key_env"):
-            told["key"] = _key(told["api_key_env"])
+            told["key"] = _variable(told["api_key_env"])
+        told["secrets"] = tuple(secrets)
         if "arrivals" in told:
             Arrivals.parse(told["arrivals"])
         if "arrivals" in told and told.get("rate") is not None:
@@ -340,7 +353,7 @@ class Settings:
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that ``Settings.read`` reads, for a message: texts, never a key."""
+    """Return the values that ``Settings.read`` reads, for a message: as typed, so without keys."""
     names = {option.member for option in _OPTIONS} | {_NO_SELFTEST}
     return {name: value for name, value in values.items() if name in names}
 
@@ -379,6 +392,15 @@ def _told(option: _Option, text: str) -> Any:
         return option.read(text)
     except SoundcheckError as error:
         raise SoundcheckError(f"--stt-{option.name}: {error}") from None
+
+
+def _secret(option: _Option, one: _Field) -> str:
+    if not one.variable:
+        return ""
+    try:
+        return _variable(one.variable)
+    except SoundcheckError as error:
+        raise SoundcheckError(f"--stt-{option.name} {one.name}: {error}") from None
 
 
 def _checked(option: _Option) -> Callable[[str], str]:

@@ -204,7 +204,7 @@ class Recorder:
         """Keep those times of a stream's texts that its sample does not have."""
         if measured.first_text < 0:
             return
-        self._gaps.extend(measured.gaps)
+        self._gaps.extend(iter(measured.gaps))  # another client's array may be of another type
         if measured.sent >= 0 and measured.last_text >= 0:
             behind = measured.last_text - measured.sent - round(form.audio_s * _SECOND)
             self._histograms["realtime_lag"].record(behind)

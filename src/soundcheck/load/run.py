@@ -331,10 +331,10 @@ class Run:
         )
         bench = result.bench(settings, facts, self._rows)
         if settings.out is not None:
-            write_bench(settings.out, bench)
             numbers = {row["number"] for row in self._rows}
             chunks = self._spool.chunks()
             write_samples(settings.out, chunks, opening.forms, numbers, lambda: gevent.sleep(0))
+            write_bench(settings.out, bench)  # last: where it is, there is all of the result
         self.progress.tell("end", verdict=told)
         if settings.progress_fd is None:  # else somebody else tells the result
             self._summarize(told)

@@ -111,6 +111,7 @@ class TranscriptionUser(User):
             key=settings.key,
             headers={**settings.header, **self.headers},
             query=settings.query,
+            secrets=settings.secrets,
             timeout_s=settings.timeout,
             roots=settings.tls_roots,
         )
@@ -124,7 +125,7 @@ class TranscriptionUser(User):
         """Send ``clip`` (a name of the library) with form ``fields``, for a task of a subclass.
 
         It waits until a stage runs. What is measured is recorded like the requests of a schedule,
-        and returned.
+        and returned. Raises SoundcheckError for a clip that there is none of.
         """
         worker = self._worker
         form = worker.own_form(clip, fields)

@@ -54,6 +54,7 @@ def _plain_length(head: bytes) -> int:
         or "text/" in text
         or "\n\n" in text
         or "\n\r" in text
+        or text.endswith("\n")
         or text.count("content-length") != 1
     ):
         return -1

@@ -82,7 +82,7 @@ class Worker:
         self._unsettled: deque[tuple[Order, int, int, Form, Measured, Tell]] = deque()
         self._cut_cause = _TIMEOUT
         self._runs: gevent.Greenlet | None = None
-        self._seed = 1
+        self._seed = self._count = 1
         self._mix_request: Any = None
         self._mix: Mix | None = None
         self._own: OwnForms | None = None
@@ -105,13 +105,19 @@ class Worker:
         return order
 
     def form(self, order: Order) -> Form:
-        """Return what the arrival is to send: the same on whatever worker."""
+        """Return what the arrival is to send: the same on whatever worker.
+
+        Raises LookupError where no mix was prepared.
+        """
         if self._mix is None:
             raise LookupError("no mix was prepared")
-        return self._mix.choose(order.arrival, self._seed)
+        return self._mix.choose(order.arrival, self._seed, self._count)
 
     def own_form(self, clip: str, fields: Mapping[str, str]) -> Form:
-        """Return the form of ``clip`` with ``fields``, for a user's own task."""
+        """Return the form of ``clip`` with ``fields``, for a user's own task.
+
+        Raises SoundcheckError for a clip that there is none of.
+        """
         if self._own is None:
             self._own = OwnForms(self.settings.model)
         return self._own.get(clip, fields)
@@ -125,7 +131,10 @@ class Worker:
         measured: Measured,
         tell: Tell,
     ) -> None:
-        """Say that an arrival is over: it is recorded and told by ``tell``, soon or at once."""
+        """Say that an arrival is over: it is recorded and told by ``tell``, soon or at once.
+
+        ``dispatched`` is when ``user``, a greenlet, took it (monotonic ns).
+        """
         self._busy.discard(user)
         self._dispatcher.done()
         ended = measured.done if measured.done >= 0 else time.monotonic_ns()
@@ -279,7 +288,7 @@ class Worker:
         arrivals = stage.arrivals
         if told.own_pace:
             arrivals = type(arrivals)("closed", (float(_NO_LIMIT),))
-        self._seed = told.seed
+        self._seed, self._count = told.seed, told.count
         recorder = Recorder(told.number, told.index, begin, (opens, closes), users)
         self._recorder, self._order = recorder, told
         self._pulse.watch(recorder.vitals, opens, closes)
