@@ -54,6 +54,7 @@ def followed(program: str) -> tuple[Ended, list[Mapping[str, Any]]]:
         (["--tls-roots", "x.pem"], "give its URL"),
         (["--latency", "servers=0"], "servers"),
         (["localhost:8000"], "not an http"),
+        ([URL, "--duration", "0s"], "no time"),
         (["staging"], "there is no soundcheck.toml in this folder"),
         (["--config", "targets.toml"], "give the name of one"),
         ([URL, "--config", "targets.toml"], "give the name of one"),
@@ -77,6 +78,36 @@ def test_bad_usage_is_one_message(
     assert "Traceback" not in done.stderr
     assert (tmp_path / "mine" / "mine.csv").exists()
     assert not list((tmp_path / "reports").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--arrivals", "closed:65"], "raise --users"),
+        (["--scenario", "burst", "--duration", "5s"], "every 20 s"),
+        (["--arrivals", "burst:1,5,20,4", "--duration", "5s"], "every 20 s"),
+        (["--scenario", "saturation", "--slo", "p95<1s", "--rate", "3"], "leave --rate"),
+    ],
+)
+def test_what_a_scenario_has_no_use_for_is_one_message(
+    soundcheck: Soundcheck, arguments: list[str], message: str
+) -> None:
+    """Nothing is ignored in silence, and nothing sent: there is no deployment at the URL."""
+    done = soundcheck("bench", URL, *arguments, "--quiet")
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_url_without_the_api_is_told(soundcheck: Soundcheck, raw_server) -> None:
+    """A path that is not there is asked once, and not loaded: exit 3 with what may be wrong."""
+    server = raw_server(
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    )
+    done = soundcheck("bench", server.base_url, "--quiet")
+    assert done.returncode == 3, done.stderr
+    assert "normally in /v1" in done.stderr
+    assert len(server.requests) <= 2
 
 
 def test_help_has_examples_and_exit_codes(soundcheck: Soundcheck) -> None:
@@ -159,12 +190,27 @@ def test_an_interrupt_keeps_what_was_measured(tmp_path: Path) -> None:
     assert "report: out/report.html" in output
 
 
-def test_a_locustfile_that_breaks_is_told(soundcheck: Soundcheck, tmp_path: Path) -> None:
-    """A load generator that ends without a result is our fault's exit code, with its last words."""
-    (tmp_path / "own.py").write_text("raise RuntimeError('not today')\n")
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("raise RuntimeError('not today')", "own.py:1: RuntimeError: not today"),
+        ("import os\nimport not_there", "own.py:2: ModuleNotFoundError: No module named"),
+        ("def broken(:", "own.py:1: invalid syntax"),
+        (
+            "from locust import User, task\nclass Own(User):\n    @task\n    def go(self): pass",
+            "subclass",
+        ),
+    ],
+)
+def test_a_mistake_in_a_locustfile_is_told_by_its_line(
+    soundcheck: Soundcheck, tmp_path: Path, program: str, message: str
+) -> None:
+    """It is the user's own, so exit 2, one message and no traceback."""
+    (tmp_path / "own.py").write_text(program + "\n")
     done = soundcheck("bench", URL, "--scenario", "own.py", "--quiet")
-    assert done.returncode == 5
-    assert "not today" in done.stderr
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_events_come_as_they_are_written() -> None:

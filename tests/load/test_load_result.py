@@ -145,7 +145,14 @@ ROW: dict[str, Any] = {
     "repeated": False,
     "arrivals": "a",
     "slo": [],
-    "counts": {"failed": 0},
+    "errors": [],
+    "counts": {"intended": 9, "succeeded": 9, "failed": 0, "verified": 1},
+}
+NONE = {"intended": 3, "succeeded": 0, "failed": 3, "verified": 0}
+EMPTY = {"intended": 0, "succeeded": 0, "failed": 0, "verified": 0}
+WRONG = {
+    "counts": {"intended": 9, "succeeded": 8, "failed": 1, "verified": 1},
+    "errors": [{"cause": "wrong-text", "count": 1}],
 }
 
 
@@ -160,10 +167,17 @@ ROW: dict[str, Any] = {
         ([{**ROW, "valid": False}, {**ROW, "repeated": True}], {}, "measured"),
         ([{**ROW, "valid": False}, {**ROW, "valid": False, "repeated": True}], {}, "invalid"),
         ([{**ROW, "measured": False, "valid": False}, ROW], {}, "measured"),
-        ([ROW], {"succeeded": 0}, "failed"),
-        ([{**ROW, "valid": False}], {"succeeded": 0}, "invalid"),
-        ([{**ROW, "valid": False, "counts": {"failed": 3}}], {"succeeded": 0}, "failed"),
-        ([ROW], {"ended": True, "succeeded": 0}, "incomplete"),
+        ([{**ROW, "counts": NONE}], {}, "failed"),
+        ([{**ROW, "counts": NONE, "slo": [{"verdict": "missed"}]}], {}, "failed"),
+        ([{**ROW, "measured": False}, {**ROW, "counts": NONE}], {}, "failed"),
+        ([ROW, {**ROW, "counts": NONE}], {}, "measured"),
+        ([{**ROW, "counts": EMPTY}], {}, "incomplete"),
+        ([{**ROW, "valid": False, "counts": EMPTY}], {}, "invalid"),
+        ([{**ROW, "valid": False, "counts": NONE}], {}, "failed"),
+        ([{**ROW, "counts": NONE}], {"ended": True}, "incomplete"),
+        ([ROW], {"ended": True, "gone": True}, "failed"),
+        ([{**ROW, **WRONG, "slo": [{"verdict": "met"}]}], {}, "failed"),
+        ([ROW, {**ROW, **WRONG}], {}, "measured"),
         ([{**ROW, "slo": [{"verdict": "missed"}]}], {"found": True}, "met"),
         ([ROW], {"found": False}, "missed"),
         ([], {}, "incomplete"),
@@ -172,8 +186,8 @@ ROW: dict[str, Any] = {
 def test_the_verdict_of_a_run(
     rows: list[dict[str, Any]], more: dict[str, Any], expected: str
 ) -> None:
-    """Cut short before all; then no success, an INVALID window, what a search found, the SLO."""
-    assert verdict(rows, **{"succeeded": 9, "ended": False, "found": None, **more}) == expected
+    """Gone or cut short before all; then no right answer, an INVALID window, a search, the SLO."""
+    assert verdict(rows, **{"gone": False, "ended": False, "found": None, **more}) == expected
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ def bench(
             if place.metrics_url and not metrics_url:
                 more["--metrics-url"] = [place.metrics_url]
             ended = _run(file, place, {**given, **more}, users, processes, told=told)
-        code = _outcome(ended, folder.pending)
+        code = _outcome(ended, folder.pending, file)
     except KeyboardInterrupt:
         folder.discard()
         raise Interrupted("interrupted before anything was measured") from None
@@ -321,9 +321,9 @@ def _run(
         return run(command(locustfile, place.base_url, options), show)
 
 
-def _outcome(ended: "Ended", pending: Path) -> ExitCode:
+def _outcome(ended: "Ended", pending: Path, file: Path) -> ExitCode:
     """Return the exit code of a run that left a result; raises SoundcheckError for others."""
-    from soundcheck.cli.bench_options import typed
+    from soundcheck.cli.bench_options import mistake, typed
     from soundcheck.report.bench import FILE
 
     verdicts = {
@@ -343,6 +343,9 @@ def _outcome(ended: "Ended", pending: Path) -> ExitCode:
     elif ended.interrupted:
         code = ExitCode.NO_VERDICT
         problem = SoundcheckError("interrupted before anything was measured")
+    elif wrong := mistake(file, ended.last_lines):
+        code = ExitCode.USAGE
+        problem = SoundcheckError(wrong)
     else:
         how = f"by signal {-ended.code}" if ended.code < 0 else f"with exit code {ended.code}"
         problem = SoundcheckError(

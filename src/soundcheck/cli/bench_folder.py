@@ -85,8 +85,10 @@ class BenchFolder:
 
 def _strange(path: Path) -> Iterator[str]:
     """Yield the names of what is not of a load run."""
+    # A report alone may be of anything.
+    ours = (*_RESULT, *_DERIVED) if (path / FILE).is_file() else ()
     for one in path.iterdir():
-        is_ours = one.name in (*_RESULT, *_DERIVED) and one.is_file()
+        is_ours = one.name in ours and one.is_file()
         if not is_ours and not one.name.startswith(_PENDING):
             yield one.name
 

@@ -1,5 +1,6 @@
 """What ``soundcheck bench`` is told, checked before anything is started for it."""
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -47,6 +48,12 @@ def locustfile(scenario: str) -> Path:
         own = Path(scenario)
         if not own.is_file():
             raise SoundcheckError(f"there is no file {scenario}")
+        try:
+            compile(own.read_bytes(), scenario, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, "lineno", None)
+            place = f"{scenario}:{line}" if line else scenario
+            raise SoundcheckError(f"{place}: {getattr(error, 'msg', error)}") from None
         return own.resolve()
     folder = suites.folder("loadtests")
     known = sorted(path.stem for path in folder.glob("[a-z]*.py"))
@@ -55,6 +62,18 @@ def locustfile(scenario: str) -> Path:
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
         raise SoundcheckError(f"no scenario is called {scenario!r}: {hint}")
     return folder / f"{scenario}.py"
+
+
+def mistake(file: Path, last_lines: str) -> str:
+    """Return what is wrong with a locustfile by the last words of Locust, empty if nothing is."""
+    if "unrecognized arguments: --stt-" in last_lines:
+        return (
+            f"{file.name} has no user of Soundcheck's: begin it with `from soundcheck.load import "
+            "TranscriptionUser`, and subclass that"
+        )
+    lines = re.findall(rf'File "{re.escape(str(file))}", line (\d+)', last_lines)
+    told = re.findall(r"^(\w[\w.]*(?:Error|Exception|Warning|Exit)\b.*)$", last_lines, re.MULTILINE)
+    return f"{file.name}:{lines[-1]}: {told[-1]}" if lines and told else ""
 
 
 def check_mix(settings: Settings, url: str | None) -> None:

@@ -47,10 +47,12 @@ or something required was judged in the earlier check alone.
 
 def compare(
     old: Annotated[
-        Path, typer.Argument(metavar="OLD", help="Folder (or run.json) of the earlier run.")
+        Path,
+        typer.Argument(metavar="OLD", help="Folder (or run.json, bench.json) of the earlier run."),
     ],
     new: Annotated[
-        Path, typer.Argument(metavar="NEW", help="Folder (or run.json) of the later run.")
+        Path,
+        typer.Argument(metavar="NEW", help="Folder (or run.json, bench.json) of the later run."),
     ],
     tolerance: Annotated[
         str, typer.Option(help="By how much times may grow and throughput may shrink.")
@@ -62,6 +64,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare two load runs, each metric as a ratio with its 95 % interval, or two checks."""
+    old, new = (one.parent if one.name == "bench.json" else one for one in (old, new))
     if _is_check(old) or _is_check(new):
         raise typer.Exit(_checks(old, new, as_json=as_json))
     from soundcheck.report.compare import compare as compared

@@ -72,6 +72,9 @@ class Conductor:
         except SoundcheckError as error:
             code = error.exit_code
             tell_error(str(error))
+            if environment.web_ui is not None:
+                # What is on standard error nobody sees there: the page has a list of exceptions.
+                self._runner.log_exception("local", str(error), "")
             if run is not None:
                 run.progress.tell("error", text=str(error), exit_code=int(code))
         except Exception:

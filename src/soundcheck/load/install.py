@@ -85,6 +85,7 @@ def _install_worker(environment: Any, runner: Any, user_class: Any) -> None:
 
     worker = Worker(runner.send_message, lambda: runner.user_count, preflight)
     keep(environment, worker)
+    environment.events.user_error.add_listener(lambda exception, **_: worker.broke(exception))
     runner.register_message(messages.PREPARE, worker.on_prepare)
     runner.register_message(messages.PREFLIGHT, worker.on_preflight)
     runner.register_message(messages.SELFTEST, worker.on_selftest)

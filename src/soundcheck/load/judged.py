@@ -15,13 +15,12 @@ from soundcheck.load.window import WindowReading, slo_rows
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a stage came to. ``sent`` and ``succeeded`` count all of it, warm-up included."""
+    """What a stage came to. ``sent`` counts all of it, warm-up included."""
 
     row: dict[str, Any]
     observation: Observation
     remarks: tuple[str, ...]
     sent: int
-    succeeded: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,30 +122,31 @@ def judged(
     if limit:
         for one in row["slo"]:
             one["verdict"] = None
-    return Judged(
-        row, observation, judgement.remarks, reading.sent_in_all, reading.succeeded_in_all
-    )
+    return Judged(row, observation, judgement.remarks, reading.sent_in_all)
 
 
 def verdict(
-    rows: Sequence[Mapping[str, Any]], *, succeeded: int, ended: bool, found: bool | None
+    rows: Sequence[Mapping[str, Any]], *, gone: bool, ended: bool, found: bool | None
 ) -> str:
     """Return the run's verdict, of bench.json's ``verdict``.
 
-    ``succeeded`` counts the successes of all stages, ``ended`` says that the run was cut short,
+    ``gone`` says that the deployment did not live to the end, ``ended`` that the run was cut short,
     ``found`` whether a search found a load that keeps the SLO (None: it was no search).
     """
     measured = _without_retried([row for row in rows if row["measured"]])
+    if gone:
+        return "failed"
     if ended:
         return "incomplete"
     # What the client had no descriptor or port for is not the deployment's failure.
-    if rows and not succeeded and any(row["valid"] or row["counts"]["failed"] for row in rows):
+    counts = [row["counts"] for row in measured or rows]
+    if any(one["failed"] for one in counts) and not any(map(_right, measured or rows)):
         return "failed"
     if any(not row["valid"] for row in measured):
         return "invalid"
     if found is not None:
         return "met" if found else "missed"
-    if not measured:
+    if not any(one["intended"] for one in counts) or not measured:
         return "incomplete"
     verdicts = {one["verdict"] for row in measured for one in row["slo"]}
     if not verdicts:
@@ -154,6 +154,16 @@ def verdict(
     if "missed" in verdicts:
         return "missed"
     return "incomplete" if "undecided" in verdicts else "met"
+
+
+def _right(row: Mapping[str, Any]) -> int:
+    """Return how many answers of a window are right: none where all that were compared are wrong.
+
+    The others are as those that were compared, as far as anybody knows.
+    """
+    wrong = sum(one["count"] for one in row["errors"] if one["cause"] == "wrong-text")
+    counts = row["counts"]
+    return 0 if wrong and wrong == counts["verified"] else int(counts["succeeded"])
 
 
 def _without_retried(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

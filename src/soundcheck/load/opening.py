@@ -101,7 +101,7 @@ class Opening:
     def preflight(self, worker: str) -> str:
         """Send one request; return what is wrong with its answer, empty if nothing is.
 
-        A deployment that is not there, or refuses the key, raises Unreachable.
+        A deployment that is not there, or refuses the key or the path, raises Unreachable.
         """
         self._crew.forget(messages.PREFLIGHTED)
         self._crew.tell(worker, messages.PREFLIGHT, {"run": self._run})
@@ -116,6 +116,11 @@ class Opening:
             name = self._settings.api_key_env
             key = f"the key in {name} is refused" if name else _NO_KEY
             raise Unreachable(f"{self._host}: {key} ({said})")
+        if status in (404, 405):
+            raise Unreachable(
+                f"{self._host}: no transcriptions there ({said}): does the URL end as the API's "
+                "does, normally in /v1, and is the model one of its own?"
+            )
         if cause in _NO_ANSWER and not status:
             answered = "an answer that is no HTTP" if cause == "not-http" else "no answer"
             raise Unreachable(f"{self._host} gave {answered} ({said})")

@@ -37,6 +37,13 @@ def seconds(text: str) -> float:
     return length
 
 
+def _some_seconds(text: str) -> float:
+    length = seconds(text)
+    if not length:
+        raise SoundcheckError("nothing can be measured in no time: write 30s or 2m")
+    return length
+
+
 def _number(low: float, high: float, what: str) -> Callable[[str], float]:
     def read(text: str) -> float:
         try:
@@ -157,7 +164,8 @@ _OPTIONS = (
     _Option("out", "Folder for bench.json and samples.csv.gz.", Path, metavar="DIR"),
     _Option(
         "rate",
-        "Requests per second; auto: a fifth of what this client can send, at most 50.",
+        "Requests per second; auto: as many as keep two under way, at most 50 and a fifth of what "
+        "this client can send.",
         _rate,
         "auto",
         "RATE",
@@ -172,7 +180,7 @@ _OPTIONS = (
         "window",
         "Length of the measured window, like 30s or 5m; -t means the same. "
         "Default: the scenario's.",
-        seconds,
+        _some_seconds,
         metavar="TIME",
     ),
     _Option("warm-up", "Load before the window, not judged.", seconds, metavar="TIME"),
@@ -183,7 +191,7 @@ _OPTIONS = (
         str(SEED),
         "N",
     ),
-    _Option("slo", "Limits to keep, like p95<2s,ttfd_p95<600ms,errors<1%%.", Slo.parse, "", "SLO"),
+    _Option("slo", "Limits to keep, like p95<2s,ttfd_p95<600ms.", Slo.parse, "", "SLO"),
     _Option(
         "verify",
         "Compare transcripts with what was said: text (words), length, or none.",

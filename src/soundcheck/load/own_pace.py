@@ -26,7 +26,15 @@ class OwnPace:
         return None
 
     def estimate_s(self, plan: Plan) -> float:
-        """Return the seconds of the window and of the warm-up."""
+        """Return the seconds of the window and of the warm-up.
+
+        Raises SoundcheckError where a rate was given.
+        """
+        if plan.rate is not None or plan.arrivals is not None:
+            raise SoundcheckError(
+                "users with tasks of their own set their own pace: leave --rate and --arrivals "
+                "out, and choose how many there are with --users"
+            )
         return (plan.duration_s or WINDOW_S) + (plan.warm_up_s or 0.0)
 
 

@@ -65,7 +65,8 @@ class Run:
         self._origin = time.monotonic_ns()
         self._started = time.time()
         self._rows: list[dict[str, Any]] = []
-        self._sent = self._succeeded = 0
+        self._sent = 0
+        self._is_gone = False
         self._cut = ""
         self._gathering: Gathering | None = None
         self._problems: list[str] = []
@@ -107,6 +108,8 @@ class Run:
             return
         if message["stage"] != gathering.number:
             return
+        if trouble := message.get("trouble"):
+            self._problem(f"A user's task broke off: {trouble}")
         opening = self._opening
         for form in message.get("forms", ()):
             opening.forms[form["number"]] = form
@@ -223,6 +226,7 @@ class Run:
             lost = f"{len(gathering.missing)} of {len(workers)} workers"
             self._problem(f"{stage.name} lost {lost}: see their logs.")
         if attendance.is_gone and not self._cut:
+            self._is_gone = True
             self._cut = cut = f"the deployment is gone: nothing listens at {self._host} any more"
         elif gathering.capped and not cut:
             cut = f"{self._prefix}max-requests {most} is reached"
@@ -263,7 +267,6 @@ class Run:
     def _take(self, told: Judged) -> None:
         self._rows.append(told.row)
         self._sent += told.sent
-        self._succeeded += told.succeeded
         for remark in told.remarks:
             self._problem(f"{told.row['name']}: {remark}")
 
@@ -308,7 +311,7 @@ class Run:
         if self._cut:
             self._problem(f"The run ended before its time: {self._cut}.")
         found = None if capacity is None else capacity.passed_rps is not None
-        told = verdict(self._rows, succeeded=self._succeeded, ended=bool(self._cut), found=found)
+        told = verdict(self._rows, gone=self._is_gone, ended=bool(self._cut), found=found)
         self._telemetry.stop()
         opening, settings = self._opening, self._settings
         facts = result.Facts(

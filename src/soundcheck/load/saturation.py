@@ -104,6 +104,10 @@ class Saturation(DefaultMix):
         """Return about how long the search takes: with all approaches, and one round."""
         if not plan.slo:
             raise SoundcheckError(_NO_SLO)
+        if plan.rate is not None or plan.arrivals is not None:
+            raise SoundcheckError(
+                "saturation searches for the rate: leave --rate and --arrivals out"
+            )
         pace = Pace.of(plan)
         closed = (2 + math.log2(max(plan.users, 2))) * (pace.closed_s + 2)
         halvings = math.ceil(math.log2(math.log(HIGH / LOW) / math.log(COARSE))) + 2

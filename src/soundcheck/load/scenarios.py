@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import floor, log10
 from typing import ClassVar
 
+from soundcheck.errors import SoundcheckError
 from soundcheck.load.arrivals import Arrivals
 from soundcheck.load.saturation import Saturation
 from soundcheck.load.stage import Course, DefaultMix, Observation, Plan, Scenario, Stage
@@ -68,6 +69,8 @@ class Steady(DefaultMix):
         # A trace is replayed from its first arrival to its last.
         warm_up = 0.0 if arrivals.length_s is not None else self.warm_up_s
         window = arrivals.length_s or self.window_s
+        if arrivals.kind == "burst":
+            _check_period(plan.duration_s or window, arrivals.numbers[2])
         return Stage(
             _told(arrivals),
             arrivals,
@@ -135,6 +138,15 @@ class Burst(Steady):
                 arrivals = Arrivals("burst", (base, peak, self.every_s, self.length_s))
             yield self._stage(plan, arrivals)
         return None
+
+    def estimate_s(self, plan: Plan) -> float:
+        """Return the seconds of the probe, the warm-up and the window.
+
+        Raises SoundcheckError for a window without a burst.
+        """
+        if plan.arrivals is None:
+            _check_period(plan.duration_s or self.window_s, self.every_s)
+        return Steady.estimate_s(self, plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +268,22 @@ SCENARIOS: dict[str, Scenario] = {
 def _given(plan: Plan) -> Arrivals | None:
     """Return the arrivals that the options say, None where the scenario has to choose."""
     if plan.arrivals is not None:
-        return Arrivals.parse(plan.arrivals)
+        given = Arrivals.parse(plan.arrivals)
+        if given.is_closed and given.under_way > plan.users:
+            raise SoundcheckError(
+                f"{given} needs as many users, and there are {plan.users}: raise --users"
+            )
+        return given
     return None if plan.rate is None else Arrivals("poisson", (plan.rate,))
+
+
+def _check_period(window_s: float, every_s: float) -> None:
+    """Refuse a window that is too short for its bursts: it would show none, and look calm."""
+    if window_s < every_s:
+        raise SoundcheckError(
+            f"a burst comes in the middle of every {every_s:g} s, and the window is of "
+            f"{window_s:g} s: make it as long, or a multiple"
+        )
 
 
 def _is_repeated(window_s: float) -> bool:

@@ -156,7 +156,7 @@ class TranscriptionUser(User):
                 return None
             raise
         worker.finished(me, order, dispatched, asked, measured, self._tell)
-        if measured.cause in _AT_ONCE and worker.is_closed:
+        if measured.cause and worker.pauses_after(measured.cause in _AT_ONCE):
             gevent.sleep(_PAUSE_S)
         return measured
 

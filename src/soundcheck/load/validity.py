@@ -58,7 +58,8 @@ class Vitals:
 
     ``intended`` counts arrivals that were to begin in it, ``sent`` those that a user took before
     the drain ended, ``unsent`` the others, ``starved`` those that found no free user when they were
-    due. ``users`` is the worker's share of the pool. ``schedule_lag`` is from an arrival's intended
+    due. ``users`` is the worker's share of the pool, ``users_left`` what there was of it at the end
+    (None: unknown). ``schedule_lag`` is from an arrival's intended
     time to when it was put into the queue, ``dispatch_lag`` to when a user took it, ``loop_lag``
     how late a ticker of the event loop was, ``user_kernel`` from the kernel's receive stamp to
     ours. ``cpu`` is a share of one core, ``run_delay_share`` the share of the time that the process
@@ -68,6 +69,7 @@ class Vitals:
 
     worker: int = 0
     users: int = 0
+    users_left: int | None = None
     intended: int = 0
     sent: int = 0
     unsent: int = 0
@@ -284,7 +286,14 @@ def _schedule(window: Window, vitals: Vitals) -> tuple[str, str]:
 
 
 def _pool(window: Window, vitals: Vitals) -> tuple[str, str]:
-    if window.arrivals.is_closed or not _starved(vitals):
+    if window.arrivals.is_closed:
+        return "", ""
+    if vitals.users_left is not None and vitals.users_left < vitals.users:
+        return "pool", (
+            f"of {vitals.users} users {vitals.users - vitals.users_left} were taken away while the "
+            "window ran; leave their number alone"
+        )
+    if not _starved(vitals):
         return "", ""
     if not vitals.users:
         return "pool", "there is no user to send anything; raise --users"

@@ -67,14 +67,16 @@ class WindowReading:
         self._verified = verified
         self._opens = round(stage.warm_up_s * _SECOND)
         self._closes = self._opens + round(stage.window_s * _SECOND)
-        self.intended = self.unsent = self.succeeded = self.verified_count = 0
-        self.sent_in_all = self.succeeded_in_all = 0
+        self.intended = self.unsent = self.succeeded = self.verified_count = self.wrong = 0
+        self.sent_in_all = 0
         self.in_time = 0
         self.audio_s = 0.0
         self.causes: Counter[str] = Counter()
         self._kept = [0] * len(slo.limits)
         self._judged = [0] * len(slo.limits)
         self._all_kept = 0
+        self._kept_unverified = [0] * len(slo.limits)
+        self._all_kept_unverified = 0
         self._moments: defaultdict[int, _Moment] = defaultdict(_Moment)
         self._groups: dict[str, defaultdict[str, _Group]] = {
             name: defaultdict(_Group) for name in ("format", "duration", "language")
@@ -103,13 +105,28 @@ class WindowReading:
 
     @property
     def met(self) -> tuple[Met, ...]:
-        """Return how many arrivals kept each limit of the SLO."""
-        return tuple(map(Met, self._judged, self._kept))
+        """Return how many arrivals kept each limit of the SLO.
+
+        Where answers that were compared are wrong, as large a part of those that were not is taken
+        for wrong as well, and an answer that is wrong keeps nothing.
+        """
+        wrong = self._wrong_share
+        return tuple(
+            Met(judged, kept - round(wrong * unverified))
+            for judged, kept, unverified in zip(
+                self._judged, self._kept, self._kept_unverified, strict=True
+            )
+        )
 
     @property
     def all_met(self) -> Met:
-        """Return how many arrivals kept all limits."""
-        return Met(self.intended, self._all_kept)
+        """Return how many arrivals kept all limits, counted in the same way."""
+        wrong = round(self._wrong_share * self._all_kept_unverified)
+        return Met(self.intended, self._all_kept - wrong)
+
+    @property
+    def _wrong_share(self) -> float:
+        return self.wrong / self.verified_count if self.verified_count else 0.0
 
     def in_flight_slope(self) -> tuple[float, float]:
         """Return how fast the number of requests under way grew in the window, per second.
@@ -185,7 +202,6 @@ class WindowReading:
             over = moments[one.done // _SECOND]
             over.over += 1
             if success:
-                self.succeeded_in_all += 1
                 over.done += 1
                 over.latency.record(latency)
             else:
@@ -208,8 +224,9 @@ class WindowReading:
             self.causes[CAUSES[one.cause]] += 1
         else:
             self.succeeded += 1
-        if one.cause in (0, _WRONG) and self._verified(one.arrival):
-            self.verified_count += 1
+        verified = one.cause in (0, _WRONG) and self._verified(one.arrival)
+        self.verified_count += verified
+        self.wrong += one.cause == _WRONG
         streams = bool(form.get("stream"))
         latency_s = None if latency is None else latency / _SECOND
         ttfd_s = None
@@ -222,9 +239,11 @@ class WindowReading:
             self._judged[place] += 1
             if limit.kept(latency_s, ttfd_s):
                 self._kept[place] += 1
+                self._kept_unverified[place] += not verified
             else:
                 all_kept = False
         self._all_kept += all_kept
+        self._all_kept_unverified += all_kept and not verified
         keys = (
             str(form.get("format") or "?"),
             duration_class(audio_s),

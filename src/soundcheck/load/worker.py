@@ -5,8 +5,10 @@ There is one for each process that has users. It does what the conductor's messa
 
 import logging
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -81,6 +83,7 @@ class Worker:
         self._busy: set[Any] = set()
         self._unsettled: deque[tuple[Order, int, int, Form, Measured, Tell]] = deque()
         self._cut_cause = _TIMEOUT
+        self._trouble = ""
         self._runs: gevent.Greenlet | None = None
         self._seed = self._count = 1
         self._mix_request: Any = None
@@ -177,11 +180,22 @@ class Worker:
             ended = time.monotonic_ns()
             self._recorder.finished(order, dispatched, ended, form, measured, cause)
 
-    @property
-    def is_closed(self) -> bool:
-        """Tell whether users set the pace: one that fails at once would take the next at once."""
+    def broke(self, error: BaseException) -> None:
+        """Take note of what a user's own task raised, the first time: it is told in the report."""
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        place = "".join(f" at {Path(one.filename).name}:{one.lineno}" for one in last)
+        self._trouble = self._trouble or f"{type(error).__name__}{place}: {error!s:.200}"
+
+    def pauses_after(self, at_once: bool) -> bool:
+        """Tell whether a user waits after a failure, which came ``at_once`` or as an answer.
+
+        Where users set the pace, one that fails at once would take the next at once. And nobody
+        asks for load in a stage that only looks how long an answer takes.
+        """
         order = self._order
-        return order is not None and (order.own_pace or order.stage.arrivals.is_closed)
+        if order is None or not (order.own_pace or order.stage.arrivals.is_closed):
+            return False
+        return at_once or not order.stage.measured
 
     # What the conductor's messages say.
 
@@ -298,6 +312,7 @@ class Worker:
         )
         self._wait_and_report(begin, begin + round(seconds * _SECOND))
         recorder.vitals.backlog_end = self._dispatcher.backlog
+        recorder.vitals.users_left = self._users()
         deadline = time.monotonic_ns() + round(stage.drain_s * _SECOND)
         next_report = time.monotonic_ns() + _SECOND
         # The last arrivals may not have been fired yet, where the loop was late.
@@ -370,6 +385,8 @@ class Worker:
         if self._own is not None and self._own.untold:
             told["forms"] = describe(self._own.untold)
             self._own.untold = []
+        if self._trouble:
+            told["trouble"] = self._trouble
         if final:
             told["vitals"] = recorder.vitals.to_message()
         self._send(messages.DELTA, told)

@@ -75,7 +75,9 @@ def _windows(bench: Bench) -> Finding:
 def _ceiling(bench: Bench) -> list[Finding]:
     test = bench.selftest
     if test is None or test.ceiling_rps is None:
-        return [Finding("note", "Ceiling", "not known: the self-test was skipped or did not end")]
+        own = bench.scenario == "own tasks"  # there is no rate to be held against it
+        why = "users set their own pace" if own else "the self-test was skipped or did not end"
+        return [Finding("note", "Ceiling", f"not known: {why}")]
     cpu = f", {microseconds(test.cpu_us_per_request)} of processor time each"
     told = (
         f"{rate(test.ceiling_rps)} from {plural(test.workers, 'worker')} with "

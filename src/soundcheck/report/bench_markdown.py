@@ -22,7 +22,7 @@ def render_bench_markdown(bench: Bench) -> str:
     for windows, limit, advice in limits(bench):
         invalid = "" if limit == "cut off" else "**INVALID** "
         lines.append(f"- {invalid}{code(windows)}: {escaped(limit)}: {escaped(advice)}")
-    lines += [f"- **Note:** {code(problem)}" for problem in bench.problems[:_PROBLEMS_SHOWN]]
+    lines += [f"- **Note:** {code(problem)}" for problem in wording.notes(bench)[:_PROBLEMS_SHOWN]]
     lines += _objectives(bench)
     lines += ["", "### Can these figures be believed?", ""]
     words = {"good": "ok", "bad": "mind", "note": "note"}

@@ -96,9 +96,8 @@ def stage_table(stages: Sequence[Stage]) -> Table:
     rows = []
     for stage in stages:
         latency, ttfd, gap = (
-            stage.latency_s if stage.valid else None,
-            stage.ttfd_s if stage.valid else None,
-            stage.gap_s if stage.valid else None,
+            (one if stage.valid or stage.cut_off else None)
+            for one in (stage.latency_s, stage.ttfd_s, stage.gap_s)
         )
         part = failed_share(stage)
         rows.append(
@@ -132,7 +131,7 @@ def metric_table(stage: Stage) -> Table | None:
     rows = []
     for name, title, _ in _METRICS:
         summary: Summary | None = getattr(stage, name)
-        if summary is not None and summary.count and stage.valid:
+        if summary is not None and summary.count and (stage.valid or stage.cut_off):
             show = _times if name == "speed_factor" else seconds
             cells = []
             for quantile in _QUANTILES:

@@ -68,11 +68,12 @@ def _headline(bench: Bench) -> "Text":
         text.append(f"{one_line(windows, 60)}: ")
         text.append(one_line(limit, 60), "bold")
         text.append(f": {one_line(advice, _TEXT_SHOWN)}\n" if advice else "\n")
-    for problem in bench.problems[:_PROBLEMS_SHOWN]:
+    problems = wording.notes(bench)
+    for problem in problems[:_PROBLEMS_SHOWN]:
         text.append("note: ", "bold yellow")
         text.append(f"{one_line(problem, _TEXT_SHOWN)}\n")
-    if len(bench.problems) > _PROBLEMS_SHOWN:
-        text.append(f"and {len(bench.problems) - _PROBLEMS_SHOWN} more notes in the report\n")
+    if len(problems) > _PROBLEMS_SHOWN:
+        text.append(f"and {len(problems) - _PROBLEMS_SHOWN} more notes in the report\n")
     return text
 
 

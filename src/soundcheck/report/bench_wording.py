@@ -5,11 +5,11 @@ Figures have three significant digits and a unit.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, log10
 from typing import Literal
 
-from soundcheck.report.bench import Bench, Capacity, Objective, Stage, Verdict
+from soundcheck.report.bench import Bench, Capacity, Cause, Objective, Stage, Verdict
 from soundcheck.report.printable import one_line
 from soundcheck.report.wording import duration, plural
 
@@ -19,7 +19,7 @@ TITLES: dict[Verdict, str] = {
     "missed": "SLO missed",
     "invalid": "INVALID: the client was the limit",
     "incomplete": "No verdict: the run did not come to its end",
-    "failed": "No request succeeded",
+    "failed": "The deployment failed",
 }
 OBJECTIVES = {"met": "met", "missed": "missed", "undecided": "undecided", None: "no verdict"}
 DEFINITIONS: dict[str, tuple[str, str]] = {
@@ -170,6 +170,10 @@ def bytes_(number: float) -> str:
 
 def title(bench: Bench) -> str:
     """Return the headline: the verdict, or the finding where there was nothing to be judged."""
+    if bench.verdict == "failed":
+        return _failure(bench)
+    if bench.verdict == "incomplete" and _is_whole(bench):
+        return "No verdict: too few requests to tell"
     if bench.verdict not in ("measured", "met"):
         return TITLES[bench.verdict]
     found = bench.capacity
@@ -193,7 +197,7 @@ def title(bench: Bench) -> str:
 
 def sentence(bench: Bench) -> str:
     """Return what was found in one or two sentences that claim no more than was measured."""
-    if bench.verdict == "failed":
+    if bench.verdict == "failed" and not _succeeded(bench):
         return f"Nothing could be measured. {_most_frequent(bench.stages)}".strip()
     results, valid = bench.measured, bench.valid
     if bench.verdict == "invalid" and not valid:
@@ -205,12 +209,51 @@ def sentence(bench: Bench) -> str:
     if not bench.capacity and valid:
         told.append(_stage(valid[0]) if len(valid) == 1 else _stages(bench))
     if not valid and not told:
-        return "No window was measured to its end."
+        cut = _until_cut(bench)
+        return f"No window was measured to its end.{cut and f' {cut}'}"
     if bench.verdict == "invalid":
         told.append(f"{_windows(len(results) - len(valid), len(results))} INVALID.")
-    elif bench.verdict == "incomplete":
+    elif bench.verdict == "incomplete" and not _is_whole(bench):
         told.append("What was measured until then is below.")
     return " ".join(told)
+
+
+def _failure(bench: Bench) -> str:
+    """Return how the deployment failed, in a headline."""
+    if not _succeeded(bench):
+        return "No request succeeded"
+    verified = sum(stage.counts.verified for stage in bench.measured)
+    wrong = sum(one.count for stage in bench.measured for one in stage.errors if _is_wrong(one))
+    if verified and wrong == verified:
+        return f"All answers that were compared are wrong ({wrong} of {verified})"
+    return TITLES["failed"]
+
+
+def _is_wrong(one: Cause) -> bool:
+    return one.cause == "wrong-text"
+
+
+def _succeeded(bench: Bench) -> int:
+    return sum(stage.counts.succeeded for stage in bench.measured or bench.stages)
+
+
+def _is_whole(bench: Bench) -> bool:
+    """Tell whether a run without a verdict came to its end all the same."""
+    return bool(bench.valid) and all(stage.valid for stage in bench.measured)
+
+
+def _until_cut(bench: Bench) -> str:
+    """Return what the one window showed that was cut off: how long it would have been is gone."""
+    cut = [stage for stage in bench.measured if stage.cut_off]
+    if len(cut) != 1 or cut[0].latency_s is None or cut[0].latency_s.p50 is None:
+        return ""
+    told = _stage(replace(cut[0], rtfx=None))
+    return f"Until it was cut off: {told[0].lower()}{told[1:]}"
+
+
+def notes(bench: Bench) -> tuple[str, ...]:
+    """Return what went wrong on the way, with the server's metrics too."""
+    return (*bench.problems, *(bench.server.notes if bench.server else ()))
 
 
 def objective(one: Objective) -> str:
@@ -313,6 +356,8 @@ def _stage(stage: Stage) -> str:
     told = (" ".join(parts) if len(parts) != 1 else parts[0]) or "The window was measured"
     if stage.rtfx is not None:
         told += f"; {figure(stage.rtfx)} seconds of audio were transcribed per second"
+    if stage.kept_up is False:
+        told += "; answers did not keep up with requests, so latency grew as long as it lasted"
     part = failed_share(stage)
     told += "." if not part else f". {share(part)} of the requests failed."
     if stage.ttfd_s is not None and stage.ttfd_s.p50 is not None:

@@ -40,7 +40,7 @@ Fact: TypeAlias = tuple[str, Callable[[Bench], str]]
 
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _BEYOND = 10  # values beyond a quantile without which it is not compared
-_AUTO = "; give both runs the same --rate or --arrivals"
+_AUTO = "; give both runs the same --rate or --arrivals, and the same --duration"
 
 
 class NoVerdict(SoundcheckError):
