@@ -2,11 +2,14 @@
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from soundcheck.errors import SoundcheckError
 from soundcheck.load.options import USERS, Settings, add_options, plain, seconds
+
+ROOT = Path(__file__).parents[2]
 
 
 def parsed(*words: str) -> argparse.Namespace:
@@ -75,6 +78,16 @@ def test_a_variable_that_is_not_there_is_told(
         Settings.read(vars(parsed(f"--stt-header={field}")))
     assert message in str(caught.value)
     assert "live" not in str(caught.value)
+
+
+def test_every_option_is_documented() -> None:
+    """Locust's own help shows none of them."""
+    page = (ROOT / "docs" / "how-to" / "load-scenarios.md").read_text(encoding="utf-8")
+    parser = argparse.ArgumentParser(add_help=False)
+    add_options(parser)
+    options = [name for action in parser._actions for name in action.option_strings]
+    assert options
+    assert [name for name in options if f"`{name}" not in page] == []
 
 
 WRONG = {

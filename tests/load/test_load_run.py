@@ -20,9 +20,9 @@ from soundcheck.report.bench import load_bench
 LOAD = ("--stt-durations=3s", "--stt-verify=none", "--stt-no-selftest", "-u=8")
 
 
-def locust(host: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the scenario steady to its end, without a window of the user's in the way."""
-    file = suites.folder("loadtests") / "steady.py"
+def locust(host: str, *options: str, file: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a locustfile (the scenario steady) to its end, without a window of the user's open."""
+    file = file or suites.folder("loadtests") / "steady.py"
     words = [sys.executable, "-m", "locust", "-f", str(file), "--headless", "--only-summary"]
     environment = {name: text for name, text in os.environ.items() if name[:7] != "LOCUST_"}
     return subprocess.run(
@@ -107,3 +107,23 @@ def test_a_missing_base_url_is_one_message_and_exit_code_2() -> None:
     assert ran.returncode == 2, ran.stderr
     assert "soundcheck: there is no URL" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_task_that_breaks_off_is_told(tmp_path: Path) -> None:
+    """An exception of a user's own task is a note of the report, with its line."""
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from locust import constant, task\n"
+        "from soundcheck.load import TranscriptionUser\n"
+        "class Own(TranscriptionUser):\n"
+        "    wait_time = constant(0.2)\n"
+        "    @task\n"
+        "    def ask(self):\n"
+        "        self.transcribe('load-en-1.wav')\n"
+        "        1 / 0\n"
+    )
+    with start_stub(StubSettings()) as stub:
+        ran = locust(stub.base_url, "--stt-window=1s", f"--stt-out={tmp_path}", file=file)
+    assert ran.returncode in (0, 4), ran.stderr
+    found = json.loads((tmp_path / "bench.json").read_text())
+    assert "A user's task broke off: ZeroDivisionError at own.py:8" in " ".join(found["problems"])

@@ -122,6 +122,16 @@ def test_a_client_that_burns_its_core_is_the_limit() -> None:
     assert "--processes" in found.advice
 
 
+def test_users_that_are_taken_away_make_a_window_invalid() -> None:
+    """What waits for users that are gone is no latency of the deployment's."""
+    vitals = healthy()
+    vitals.users_left = 1
+    found = judged(vitals)
+    assert found.limit == "pool"
+    assert "of 256 users 255 were taken away" in found.advice
+    assert not judged(vitals, "closed:256").limit
+
+
 def test_a_pool_that_the_server_at_its_best_would_need_more_than_is_the_limit() -> None:
     """8 users cannot hold 1,000 requests a second of 20 ms each: 20 are busy on average."""
     vitals = healthy(arrivals=4_000)

@@ -448,8 +448,10 @@ def _contradiction(bench: Bench) -> str | None:
             return f"stage {stage.number} is INVALID and yet has a verdict on the SLO"
     if bench.verdict in ("measured", "met") and not bench.valid:
         return f"says {bench.verdict} although no window is valid"
-    if bench.verdict == "failed" and any(stage.counts.succeeded for stage in bench.stages):
-        return "says that no request succeeded although some did"
+    counts = [stage.counts for stage in bench.measured]
+    failed = any(one.failed for one in counts) and not any(one.succeeded for one in counts)
+    if bench.verdict in ("measured", "met") and failed:
+        return f"says {bench.verdict} although no request succeeded"
     return None
 
 

@@ -327,7 +327,7 @@ def _most_frequent(stages: Iterable[Stage]) -> str:
     if not found:
         return ""
     cause, _, example = found[0]
-    told = f": {one_line(example, 160)}" if example else ""
+    told = f": {one_line(example, 160).rstrip('.')}" if example else ""
     return f"The most frequent cause is {one_line(cause, 60)}{told}."
 
 

@@ -80,6 +80,56 @@ def test_the_headline_says_what_was_found(
     assert re.search(sentence, wording.sentence(bench))
 
 
+@pytest.mark.parametrize(
+    ("verified", "succeeded", "title"),
+    [(3, 50, "All answers that were compared are wrong"), (9, 50, "The deployment failed")],
+)
+def test_a_deployment_that_fails_with_answers_says_how(
+    make_bench: MakeBench, verified: int, succeeded: int, title: str
+) -> None:
+    """Wrong answers, and an end under load, are not the same as no answers."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["verdict"] = "failed"
+        document["stages"] = document["stages"][:1]
+        stage = document["stages"][0]
+        stage["errors"] = [{"cause": "wrong-text", "count": 3, "example": "x"}]
+        counts = {"succeeded": succeeded, "failed": 3, "verified": verified}
+        stage["counts"] |= counts | {"intended": succeeded + 3, "unsent": 0, "sent": succeeded + 3}
+
+    bench = load_bench(make_bench(change=change))
+    assert wording.title(bench).startswith(title)
+    assert wording.sentence(bench)
+
+
+def test_a_window_that_was_cut_off_shows_what_was_measured(make_bench: MakeBench) -> None:
+    """Percentiles of what was answered, but no rate: how long it ran is not known."""
+
+    def cut(document: dict[str, Any]) -> None:
+        document["verdict"] = "incomplete"
+        document["stages"] = document["stages"][:1]
+        limit = "cut off: the run was stopped"
+        document["stages"][0] |= {"valid": False, "limit": limit, "rtfx": None}
+        document["stages"][0] |= {"achieved_rps": None}
+
+    bench = load_bench(make_bench(change=cut))
+    assert "Until it was cut off: at " in wording.sentence(bench)
+    assert "seconds of audio" not in wording.sentence(bench)
+    table = stage_table(bench.stages)
+    assert table.rows[0][table.headings.index("Latency p50")]
+
+
+def test_too_few_requests_are_no_early_end(make_bench: MakeBench) -> None:
+    """A run that came to its end without a verdict says why there is none."""
+
+    def few(document: dict[str, Any]) -> None:
+        document["verdict"] = "incomplete"
+
+    bench = load_bench(make_bench(change=few))
+    assert wording.title(bench) == "No verdict: too few requests to tell"
+    assert "until then" not in wording.sentence(bench)
+
+
 @pytest.mark.parametrize(("intended", "told"), [(678, True), (606, False), (594, False)])
 def test_a_schedule_that_had_another_rate_is_told(
     make_bench: MakeBench, intended: int, told: bool
