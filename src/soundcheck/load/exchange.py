@@ -1,7 +1,7 @@
 """One request and its answer over one connection, as it goes, with the times of its parts."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from time import monotonic_ns
 from typing import TypeAlias
 
@@ -47,8 +47,14 @@ def exchange(
     measured.headers = measured.done = stamp = line.stamp
     if measured.sent > stamp:
         measured.sent = stamp
-    measured.text = transcript(content, is_plain_text=False)
+    measured.text = _transcript(content)
     return None
+
+
+@lru_cache(maxsize=256)
+def _transcript(content: bytes) -> str:
+    """Return the transcript in a plain answer, which the same clip mostly gets each time."""
+    return transcript(content, is_plain_text=False)
 
 
 def receive(line: Line, measured: Measured) -> bytes:

@@ -64,9 +64,12 @@ class Histogram:
         # The exponent is the bit length: exactly, up to 2**53 ns, which is 104 days.
         lengths = np.frexp(values.astype(np.float64))[1].astype(np.int64)
         shifts = np.maximum(lengths - _BITS, 0)
-        keys, times = np.unique((shifts << _BITS) + (values >> shifts), return_counts=True)
+        keys = (shifts << _BITS) + (values >> shifts)
+        least = int(keys.min())
+        times = np.bincount(keys - least)  # there are so few keys that sorting takes longer
+        there = np.flatnonzero(times)
         counts = self._counts
-        for key, count in zip(keys.tolist(), times.tolist(), strict=True):
+        for key, count in zip((there + least).tolist(), times[there].tolist(), strict=True):
             counts[key] = counts.get(key, 0) + count
         self._total += int(values.sum())
         self._maximum = max(self._maximum, int(values.max()))

@@ -161,14 +161,6 @@ class TranscriptionUser(User):
         return measured
 
     def _tell(self, form: Form, order: Order, measured: Measured, cause: int, latency: int) -> None:
-        """Tell Locust of a transcription, for which a listener may end a user or the test."""
-        try:
-            self._fire(form, order, measured, cause, latency)
-        except (StopUser, StopTest) as wish:
-            # Another user's greenlet may be telling of this one's request.
-            self._ended_by = wish
-
-    def _fire(self, form: Form, order: Order, measured: Measured, cause: int, latency: int) -> None:
         """Tell Locust, and whoever else listens, of a transcription."""
         context = {
             "clip": form.clip,
@@ -179,23 +171,27 @@ class TranscriptionUser(User):
         if self._adds_context:
             context.update(self.context())
         fire = self.environment.events.request.fire
-        fire(
-            request_type="POST",
-            name=NAME,
-            response_time=latency / 1e6,
-            response_length=measured.received,
-            exception=_failure(cause, measured.status) if cause else None,
-            context=context,
-        )
-        if form.stream and measured.first_text >= 0:
+        try:
             fire(
-                request_type="TTFD",
+                request_type="POST",
                 name=NAME,
-                response_time=(measured.first_text - order.intended) / 1e6,
-                response_length=0,
-                exception=None,
+                response_time=latency / 1e6,
+                response_length=measured.received,
+                exception=_failure(cause, measured.status) if cause else None,
                 context=context,
             )
+            if form.stream and measured.first_text >= 0:
+                fire(
+                    request_type="TTFD",
+                    name=NAME,
+                    response_time=(measured.first_text - order.intended) / 1e6,
+                    response_length=0,
+                    exception=None,
+                    context=context,
+                )
+        except (StopUser, StopTest) as wish:
+            # A listener ends this user, but another one's greenlet may be telling of its request.
+            self._ended_by = wish
 
 
 def _serve(user: TranscriptionUser) -> None:
