@@ -69,6 +69,17 @@ def test_what_a_killed_process_left_is_removed(out: Path) -> None:
     assert content(out) == EARLIER
 
 
+def test_a_whole_result_that_a_killed_process_left_takes_its_place(out: Path) -> None:
+    """``bench.json`` is written last: where it is, all of the result is."""
+    left = out / ".new-left"
+    left.mkdir()
+    for name in ("samples.csv.gz", "bench.json"):
+        (left / name).write_text("saved")
+    BenchFolder.prepare(out).discard()
+    assert not left.exists()
+    assert content(out) == {"bench.json": "saved", "samples.csv.gz": "saved"}
+
+
 def test_two_runs_do_not_touch_each_others_results(out: Path) -> None:
     """The one that ends last has its result there, whole."""
     first, second = BenchFolder.prepare(out), BenchFolder.prepare(out)

@@ -429,6 +429,20 @@ def test_a_key_that_comes_back_is_not_told(small_form: MakeForm) -> None:
     assert failed.detail == "500: " + "x" * 140 + "…"
 
 
+def test_the_key_of_a_header_is_told_neither(small_form: MakeForm) -> None:
+    """A server may repeat it without the scheme, and what stands in a query as well."""
+    told = b"wrong: supersecret9876 or plainvaluelong"
+    answer = b"HTTP/1.1 429 No\r\nContent-Length: %d\r\n\r\n%s" % (len(told), told)
+    with listening(answering(answer)) as port:
+        (measured,) = ask(
+            port,
+            small_form(),
+            query={"api": "plainvaluelong"},
+            secrets=("Bearer supersecret9876",),
+        )
+    assert measured.detail == "429: wrong: … or …"
+
+
 @pytest.mark.parametrize("secret", ["s3cr3t", 'a"b/c+é'])
 def test_a_secret_is_told_in_no_spelling(small_form: MakeForm, secret: str) -> None:
     """However short it is, and as it stands in a URL or in JSON."""

@@ -151,6 +151,10 @@ ROW: dict[str, Any] = {
 NONE = {"intended": 3, "succeeded": 0, "failed": 3, "verified": 0}
 EMPTY = {"intended": 0, "succeeded": 0, "failed": 0, "verified": 0}
 WRONG = {
+    "counts": {"intended": 19, "succeeded": 14, "failed": 5, "verified": 5},
+    "errors": [{"cause": "wrong-text", "count": 5}],
+}
+FEW_WRONG = {
     "counts": {"intended": 9, "succeeded": 8, "failed": 1, "verified": 1},
     "errors": [{"cause": "wrong-text", "count": 1}],
 }
@@ -178,6 +182,7 @@ WRONG = {
         ([ROW], {"ended": True, "gone": True}, "failed"),
         ([{**ROW, **WRONG, "slo": [{"verdict": "met"}]}], {}, "failed"),
         ([ROW, {**ROW, **WRONG}], {}, "measured"),
+        ([{**ROW, **FEW_WRONG}], {}, "measured"),
         ([{**ROW, "slo": [{"verdict": "missed"}]}], {"found": True}, "met"),
         ([ROW], {"found": False}, "missed"),
         ([], {}, "incomplete"),

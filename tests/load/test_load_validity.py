@@ -126,9 +126,11 @@ def test_users_that_are_taken_away_make_a_window_invalid() -> None:
     """What waits for users that are gone is no latency of the deployment's."""
     vitals = healthy()
     vitals.users_left = 1
+    assert not judged(vitals).limit  # nobody missed them
+    vitals.starved = vitals.intended // 2
     found = judged(vitals)
     assert found.limit == "pool"
-    assert "of 256 users 255 were taken away" in found.advice
+    assert "of 256 users 255 left" in found.advice
     assert not judged(vitals, "closed:256").limit
 
 

@@ -343,7 +343,7 @@ def _outcome(ended: "Ended", pending: Path, file: Path) -> ExitCode:
     elif ended.interrupted:
         code = ExitCode.NO_VERDICT
         problem = SoundcheckError("interrupted before anything was measured")
-    elif wrong := mistake(file, ended.last_lines):
+    elif ended.code >= 0 and (wrong := mistake(file, ended.last_lines)):
         code = ExitCode.USAGE
         problem = SoundcheckError(wrong)
     else:

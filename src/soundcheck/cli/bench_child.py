@@ -29,6 +29,8 @@ SILENCE_S = 900.0
 FINISH_S = 60.0
 """Seconds that the child has to end after it told that it is done."""
 
+# A terminal that is closed must not lose a run, either.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LINES = 40
 _SHOWN = 15
 _CHUNK = 1 << 16
@@ -62,7 +64,7 @@ def command(locustfile: Path, host: str, options: Sequence[tuple[str, str]]) -> 
 def run(words: Sequence[str], told: Told) -> Ended:
     """Run the child to its end and hand every event to ``told``.
 
-    The first interrupt (or SIGTERM) is passed on, once; a later one ends the child at once and
+    The first interrupt (or SIGTERM, SIGHUP) is passed on, once; a later one ends the child at once and
     raises Interrupted. Nothing of the child is left behind.
     """
     reader, writer = os.pipe()
@@ -142,7 +144,7 @@ class _Interrupts:
 @contextlib.contextmanager
 def _passed_on(child: "subprocess.Popen[bytes]") -> Iterator[_Interrupts]:
     interrupts = _Interrupts(child)
-    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+    numbers = [n for n in _ENDING if signal.getsignal(n) != signal.SIG_IGN]
     before = {number: signal.signal(number, interrupts) for number in numbers}
     try:
         yield interrupts

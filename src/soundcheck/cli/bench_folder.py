@@ -45,8 +45,8 @@ class BenchFolder:
                     f"{path} holds {odd[0]}, which is not of a load run; choose another folder "
                     "with --out, or empty it"
                 )
-            for left in path.glob(_PENDING + "*"):
-                _remove(left)
+            for left in sorted(path.glob(_PENDING + "*")):
+                _settle(left, path)
             pending = Path(tempfile.mkdtemp(prefix=_PENDING, dir=path)).resolve()
             lock = os.open(pending, os.O_RDONLY)
             fcntl.flock(lock, fcntl.LOCK_SH)
@@ -64,11 +64,7 @@ class BenchFolder:
         cannot be written: the result then is where it was.
         """
         try:
-            for name in _DERIVED:
-                (self.path / name).unlink(missing_ok=True)
-            for name in _RESULT:
-                with contextlib.suppress(FileNotFoundError):
-                    (self.pending / name).replace(self.path / name)
+            _move(self.pending, self.path)
         except OSError as error:
             raise SoundcheckError(
                 f"cannot write the folder {self.path}: {error.strerror}; the result is in "
@@ -93,11 +89,24 @@ def _strange(path: Path) -> Iterator[str]:
             yield one.name
 
 
-def _remove(left: Path) -> None:
-    """Remove what a killed process left; what is locked belongs to one that lives."""
+def _move(pending: Path, path: Path) -> None:
+    for name in _DERIVED:
+        (path / name).unlink(missing_ok=True)
+    for name in _RESULT:
+        with contextlib.suppress(FileNotFoundError):
+            (pending / name).replace(path / name)
+
+
+def _settle(left: Path, path: Path) -> None:
+    """Put a result in its place whose process was killed before it could, and remove half ones.
+
+    What is locked belongs to a process that lives.
+    """
     lock = os.open(left, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if (left / FILE).is_file():
+            _move(left, path)
         shutil.rmtree(left, ignore_errors=True)
     except BlockingIOError:
         pass

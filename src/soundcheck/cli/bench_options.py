@@ -71,9 +71,10 @@ def mistake(file: Path, last_lines: str) -> str:
             f"{file.name} has no user of Soundcheck's: begin it with `from soundcheck.load import "
             "TranscriptionUser`, and subclass that"
         )
-    lines = re.findall(rf'File "{re.escape(str(file))}", line (\d+)', last_lines)
-    told = re.findall(r"^(\w[\w.]*(?:Error|Exception|Warning|Exit)\b.*)$", last_lines, re.MULTILINE)
-    return f"{file.name}:{lines[-1]}: {told[-1]}" if lines and told else ""
+    _, _, place = last_lines.rpartition(f'File "{file}", line ')
+    line = re.match(r"\d+", place)
+    told = re.search(r"^\w[\w.]*(?:Error|Exception|Warning|Exit)\b.*$", place, re.MULTILINE)
+    return f"{file.name}:{line[0]}: {told[0]}" if line and told else ""
 
 
 def check_mix(settings: Settings, url: str | None) -> None:

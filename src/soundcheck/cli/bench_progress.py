@@ -61,7 +61,7 @@ class _Shown:
         self._next_s = FIRST_S
         self._line.update(self._task, description=self._stage)
         if not self._console.is_terminal:
-            self._say(f"stage {self._stage}: {event['seconds']:.3g} s")
+            self._say(f"stage {self._stage}: {round(event['seconds'], 1):g} s")
 
     def _tick(self, event: Mapping[str, Any]) -> None:
         elapsed, whole = event["elapsed_s"], event["of_s"]

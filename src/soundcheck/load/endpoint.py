@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -45,8 +45,8 @@ class Endpoint:
     ) -> "Endpoint":
         """Return the endpoint below ``base_url``; raises SoundcheckError for what cannot be.
 
-        ``query`` goes with every request, as ``headers`` do. Beside the key and ``secrets``, the
-        values of headers are taken for secrets, unless they are words short enough to be chance.
+        ``query`` goes with every request, as ``headers`` do. Beside the key and ``secrets``,
+        their values are taken for secrets, unless they are words short enough to be chance.
         """
         try:
             url = httpx.URL(base_url.rstrip("/") + PATH)
@@ -88,7 +88,16 @@ class Endpoint:
             url=str(url),
             headers=tuple(sent.items()),
             head=("\r\n".join(lines) + "\r\n").encode("latin-1"),
-            secrets=_spellings(filter(None, (key, *secrets, *filter(_is_long, headers.values())))),
+            secrets=_spellings(
+                filter(
+                    None,
+                    (
+                        key,
+                        *secrets,
+                        *filter(_is_long, (*headers.values(), *(query or {}).values())),
+                    ),
+                )
+            ),
         )
 
 
@@ -102,12 +111,20 @@ def _encoded(query: Mapping[str, str]) -> bytes:
 def _spellings(secrets: Iterable[str]) -> tuple[str, ...]:
     """Return ``secrets`` as they are, and as they stand in URLs and in JSON."""
     found: dict[str, None] = {}
-    for secret in secrets:
+    for secret in _parts(secrets):
         whole = secret.encode("utf-8", "replace")
         quoted = (quote(whole), quote(whole, safe=""), quote_plus(whole))
         escaped = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
         found |= dict.fromkeys((secret, *quoted, *escaped))
     return tuple(found)
+
+
+def _parts(secrets: Iterable[str]) -> Iterator[str]:
+    """Yield ``secrets``, and of one like ``Bearer KEY`` the key by itself."""
+    for secret in secrets:
+        yield secret
+        if key := secret.partition(" ")[2].strip():
+            yield key
 
 
 def _is_long(value: str) -> bool:

@@ -12,6 +12,8 @@ from soundcheck.load.stage import Observation, Stage
 from soundcheck.load.validity import Vitals, Window, judge
 from soundcheck.load.window import WindowReading, slo_rows
 
+_FEW = 5  # wrong answers that tell of the others
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -159,11 +161,12 @@ def verdict(
 def _right(row: Mapping[str, Any]) -> int:
     """Return how many answers of a window are right: none where all that were compared are wrong.
 
-    The others are as those that were compared, as far as anybody knows.
+    The others are as those that were compared, as far as anybody knows, if those are not very few.
     """
     wrong = sum(one["count"] for one in row["errors"] if one["cause"] == "wrong-text")
     counts = row["counts"]
-    return 0 if wrong and wrong == counts["verified"] else int(counts["succeeded"])
+    all_wrong = wrong >= _FEW and wrong == counts["verified"]
+    return 0 if all_wrong else int(counts["succeeded"])
 
 
 def _without_retried(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -288,13 +288,13 @@ def _schedule(window: Window, vitals: Vitals) -> tuple[str, str]:
 def _pool(window: Window, vitals: Vitals) -> tuple[str, str]:
     if window.arrivals.is_closed:
         return "", ""
-    if vitals.users_left is not None and vitals.users_left < vitals.users:
-        return "pool", (
-            f"of {vitals.users} users {vitals.users - vitals.users_left} were taken away while the "
-            "window ran; leave their number alone"
-        )
     if not _starved(vitals):
         return "", ""
+    if vitals.users_left is not None and vitals.users_left < vitals.users:
+        return "pool", (
+            f"of {vitals.users} users {vitals.users - vitals.users_left} left while the window "
+            "ran, and arrivals found none free; leave their number alone"
+        )
     if not vitals.users:
         return "pool", "there is no user to send anything; raise --users"
     if window.floor_service_s is None:

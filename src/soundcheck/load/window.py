@@ -12,6 +12,7 @@ from typing import Any
 
 from soundcheck.load.histogram import Histogram
 from soundcheck.load.sample import CAUSES, NEVER, Sample
+from soundcheck.load.saturation import wilson
 from soundcheck.load.slo import Slo
 from soundcheck.load.stage import Met, Stage
 
@@ -107,8 +108,8 @@ class WindowReading:
     def met(self) -> tuple[Met, ...]:
         """Return how many arrivals kept each limit of the SLO.
 
-        Where answers that were compared are wrong, as large a part of those that were not is taken
-        for wrong as well, and an answer that is wrong keeps nothing.
+        Where answers that were compared are wrong, so is a part of those that were not: as large
+        as is certain (95 %). An answer that is wrong keeps nothing.
         """
         wrong = self._wrong_share
         return tuple(
@@ -126,7 +127,7 @@ class WindowReading:
 
     @property
     def _wrong_share(self) -> float:
-        return self.wrong / self.verified_count if self.verified_count else 0.0
+        return wilson(self.wrong, self.verified_count)[0] if self.wrong else 0.0
 
     def in_flight_slope(self) -> tuple[float, float]:
         """Return how fast the number of requests under way grew in the window, per second.

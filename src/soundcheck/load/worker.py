@@ -19,6 +19,7 @@ from soundcheck.errors import ExitCode, SoundcheckError
 from soundcheck.load import messages
 from soundcheck.load.child import Child
 from soundcheck.load.client import Measured
+from soundcheck.load.client import told as without_secrets
 from soundcheck.load.dispatch import Dispatcher, Order, Share
 from soundcheck.load.form import Form
 from soundcheck.load.messages import StageOrder
@@ -185,7 +186,10 @@ class Worker:
         """Take note of what a user's own task raised, the first time: it is told in the report."""
         last = traceback.extract_tb(error.__traceback__)[-1:]
         place = "".join(f" at {Path(one.filename).name}:{one.lineno}" for one in last)
-        self._trouble = self._trouble or f"{type(error).__name__}{place}: {error!s:.200}"
+        secrets = (*self.settings.secrets, *filter(None, (self.settings.key,)))
+        self._trouble = self._trouble or without_secrets(
+            f"{type(error).__name__}{place}: {error}", secrets
+        )
 
     def pauses_after(self, at_once: bool) -> bool:
         """Tell whether a user waits after a failure, which came ``at_once`` or as an answer.
@@ -244,6 +248,7 @@ class Worker:
         self._send(message, {"run": told["run"], **answer})
 
     def _prepare(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        self._trouble = ""
         self.settings = Settings.read(told["options"])
         self.host = told["host"]
         if told["mix"] != self._mix_request or self._mix is None:

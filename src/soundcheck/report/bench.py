@@ -323,7 +323,9 @@ class Stage:
             return None
         mean = self.latency_s.mean if self.latency_s else None
         under_way = self.offered_rps * (mean or 0)
-        missing = self.counts.succeeded - self.achieved_rps * self.window_s
+        # A warm-up shorter than the latency leaves the window to fill what is under way.
+        filling = self.offered_rps * max(0.0, (mean or 0) - self.warm_up_s)
+        missing = self.counts.succeeded - self.achieved_rps * self.window_s - filling
         return missing <= _BEHIND * self.counts.succeeded + 3 * sqrt(max(under_way, 1))
 
 

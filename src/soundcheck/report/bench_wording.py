@@ -357,7 +357,7 @@ def _stage(stage: Stage) -> str:
     if stage.rtfx is not None:
         told += f"; {figure(stage.rtfx)} seconds of audio were transcribed per second"
     if stage.kept_up is False:
-        told += "; answers did not keep up with requests, so latency grew as long as it lasted"
+        told += "; answers came more slowly than requests, which piled up"
     part = failed_share(stage)
     told += "." if not part else f". {share(part)} of the requests failed."
     if stage.ttfd_s is not None and stage.ttfd_s.p50 is not None:
