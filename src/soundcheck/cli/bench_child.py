@@ -64,8 +64,8 @@ def command(locustfile: Path, host: str, options: Sequence[tuple[str, str]]) -> 
 def run(words: Sequence[str], told: Told) -> Ended:
     """Run the child to its end and hand every event to ``told``.
 
-    The first interrupt (or SIGTERM, SIGHUP) is passed on, once; a later one ends the child at once and
-    raises Interrupted. Nothing of the child is left behind.
+    The first interrupt (or SIGTERM, SIGHUP) is passed on, once; a later one ends the child at once
+    and raises Interrupted. Nothing of the child is left behind.
     """
     reader, writer = os.pipe()
     child: subprocess.Popen[bytes] | None = None
