@@ -316,6 +316,7 @@ def _staged(task: Task, seconds: float, send: Callable[..., None]) -> tuple[Any,
     class BenchUser(TranscriptionUser):
         pass
 
+    # As in every run of ours; Locust's annotation allows whole milliseconds only.
     stats.bucket_response_time = three_digits  # type: ignore[assignment]
     runner = _runner(task, BenchUser)
     worker = Worker(send, lambda: task.users, None)

@@ -191,12 +191,9 @@ def bench(
     from soundcheck.cli.bench_folder import BenchFolder
     from soundcheck.cli.bench_options import check_mix, checked, locustfile
     from soundcheck.cli.bench_target import targeted
-    from soundcheck.contract.target_file import NAME
 
     if url is not None and (fault or latency):
         raise SoundcheckError("--fault and --latency shape the reference; leave out the URL")
-    if config is not None and (url is None or not NAME.fullmatch(url)):
-        raise SoundcheckError("--config is where targets are named: give the name of one")
     if url is None and (api_key_env or tls_roots):
         raise SoundcheckError("--api-key-env and --tls-roots are for a deployment: give its URL")
     if url is None and scenario == "steady" and arrivals is None:
@@ -227,8 +224,7 @@ def bench(
         "--no-selftest": "" if no_selftest else None,
     }
     name = url
-    if url is not None:
-        url, given = targeted(url, config, given)
+    url, given = targeted(url, config, given)
     settings = checked(given)
     file = locustfile(scenario)
     check_mix(settings, url)

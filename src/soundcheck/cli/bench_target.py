@@ -11,15 +11,17 @@ from soundcheck.errors import SoundcheckError
 
 
 def targeted(
-    url: str, config: Path | None, given: Mapping[str, Any]
-) -> tuple[str, Mapping[str, Any]]:
+    url: str | None, config: Path | None, given: Mapping[str, Any]
+) -> tuple[str | None, Mapping[str, Any]]:
     """Return the base URL, and options by name: those ``given``, and else the target's.
 
     ``url`` is a URL, or what the file ``config`` (None: that of the working directory) calls a
-    target. Raises SoundcheckError for a name that is not there, a mistake in the file, and what the
-    file says that a load run could not keep to.
+    target, or None for the reference. Raises SoundcheckError for a file without a name, a name that
+    is not there, a mistake in the file, and what it says that a load run could not keep to.
     """
-    if not NAME.fullmatch(url):
+    if url is None or not NAME.fullmatch(url):
+        if config is not None:
+            raise SoundcheckError("--config is where targets are named: give the name of one")
         return url, given
     unused = {"profile", *(["api_key_env"] if given["--api-key-env"] else [])}
     named = load_target(url, find(config), unused)

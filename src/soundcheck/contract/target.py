@@ -1,20 +1,20 @@
 """The target: where the deployment is and how to reach it."""
 
 import base64
-import os
 import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
 import httpx
 
 from soundcheck.errors import SoundcheckError
 from soundcheck.http.access import Access
+from soundcheck.http.secrets import in_urls, read_variable
 
 LONGEST_TIMEOUT = 86_400.0
 """Seconds that an exchange may be waited for at most: the system's clocks take no number at all."""
@@ -38,15 +38,7 @@ class Variable:
 
     def read(self) -> str:
         """Return the value; raises :class:`SoundcheckError` where none is set."""
-        if not self.name.isidentifier():
-            raise SoundcheckError(
-                f"{self.name[:3]}… is no name of an environment variable: name the variable, never "
-                "give the secret itself"
-            )
-        value = os.environ.get(self.name)
-        if not value:
-            raise SoundcheckError(f"the environment variable {self.name} is not set, or empty")
-        return value
+        return read_variable(self.name)
 
 
 Value: TypeAlias = str | Variable
@@ -228,7 +220,7 @@ class Target:
         for _, value in (*self.way.headers, *self.way.query):
             if isinstance(value, Variable):
                 secret = value.read()
-                yield from (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
+                yield from (secret, *in_urls(secret))
         for proxy in (_read(self.way.proxy), *getproxies().values()):
             login = urlsplit(proxy).netloc.rpartition("@")[0]
             if login:

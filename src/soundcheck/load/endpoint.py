@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import quote, urlencode
 
 import httpx
 
 from soundcheck import __version__
 from soundcheck.errors import SoundcheckError
+from soundcheck.http.secrets import in_urls
 
 PATH = "/audio/transcriptions"
 
@@ -79,6 +80,7 @@ class Endpoint:
         for name, value in sent.items():
             if not _VALUE.fullmatch(value):
                 raise SoundcheckError(f"the header {name} has characters that no header can have")
+        guessed = filter(_is_long, (*headers.values(), *(query or {}).values()))
         lines = [f"POST {url.raw_path.decode('ascii')} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in sent.items()]
         return cls(
@@ -88,16 +90,7 @@ class Endpoint:
             url=str(url),
             headers=tuple(sent.items()),
             head=("\r\n".join(lines) + "\r\n").encode("latin-1"),
-            secrets=_spellings(
-                filter(
-                    None,
-                    (
-                        key,
-                        *secrets,
-                        *filter(_is_long, (*headers.values(), *(query or {}).values())),
-                    ),
-                )
-            ),
+            secrets=_spellings((key or "", *secrets, *guessed)),
         )
 
 
@@ -112,21 +105,19 @@ def _spellings(secrets: Iterable[str]) -> tuple[str, ...]:
     """Return ``secrets`` as they are, and as they stand in URLs and in JSON."""
     found: dict[str, None] = {}
     for secret in _parts(secrets):
-        whole = secret.encode("utf-8", "replace")
-        quoted = (quote(whole), quote(whole, safe=""), quote_plus(whole))
         escaped = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
-        found |= dict.fromkeys((secret, *quoted, *escaped))
+        found |= dict.fromkeys((secret, *in_urls(secret), *escaped))
     return tuple(found)
 
 
 def _parts(secrets: Iterable[str]) -> Iterator[str]:
-    """Yield ``secrets``, and of one like ``Bearer KEY`` the key by itself."""
-    for secret in secrets:
+    """Yield ``secrets`` that are not empty, and of one like ``Bearer KEY`` the key by itself."""
+    for secret in filter(None, secrets):
         yield secret
         if key := secret.partition(" ")[2].strip():
             yield key
 
 
 def _is_long(value: str) -> bool:
-    """Tell whether a header's value may be a secret, and not a word that is part of any message."""
+    """Tell whether a value may be a secret, and not a word that is part of any message."""
     return len(value) >= 8

@@ -141,14 +141,14 @@ def verdict(
     if ended:
         return "incomplete"
     # What the client had no descriptor or port for is not the deployment's failure.
-    counts = [row["counts"] for row in measured or rows]
-    if any(one["failed"] for one in counts) and not any(map(_right, measured or rows)):
+    asked = measured or rows
+    if any(row["counts"]["failed"] for row in asked) and not any(map(_right, asked)):
         return "failed"
     if any(not row["valid"] for row in measured):
         return "invalid"
     if found is not None:
         return "met" if found else "missed"
-    if not any(one["intended"] for one in counts) or not measured:
+    if not any(row["counts"]["intended"] for row in measured):
         return "incomplete"
     verdicts = {one["verdict"] for row in measured for one in row["slo"]}
     if not verdicts:

@@ -4,7 +4,6 @@ The parser keeps every value as the text that was typed (it is shown again in th
 to workers in a message), and has it checked at once, so that a wrong one ends in one message.
 """
 
-import os
 import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from soundcheck.errors import SoundcheckError
+from soundcheck.http.secrets import read_variable
 from soundcheck.load.arrivals import SEED, Arrivals
 from soundcheck.load.slo import Slo
 
@@ -73,18 +73,6 @@ def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
         return text
 
     return read
-
-
-def _variable(name: str) -> str:
-    """Return the value of an environment variable; a name that is none may be a secret itself."""
-    if not name.isidentifier():
-        raise SoundcheckError(
-            f"{name[:3]}… is no name of an environment variable: name the variable, never give the "
-            "secret itself"
-        )
-    if not os.environ.get(name):
-        raise SoundcheckError(f"the environment variable {name} is not set, or empty")
-    return os.environ[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +329,7 @@ class Settings:
             if option.name in _IN_REQUESTS:
                 if with_key:
                     fields = [_told(option, one) for one in value or ()]
-                    told[member] = {one.name: one.value or _secret(option, one) for one in fields}
+                    told[member] = {one.name: _value(option, one) for one in fields}
                     secrets += [told[member][one.name] for one in fields if one.variable]
                 continue
             if option.repeatable:
@@ -351,7 +339,7 @@ class Settings:
             if text:
                 told[member] = _told(option, text)
         if with_key and told.get("api_key_env"):
-            told["key"] = _variable(told["api_key_env"])
+            told["key"] = read_variable(told["api_key_env"])
         told["secrets"] = tuple(secrets)
         if "arrivals" in told:
             Arrivals.parse(told["arrivals"])
@@ -402,11 +390,11 @@ def _told(option: _Option, text: str) -> Any:
         raise SoundcheckError(f"--stt-{option.name}: {error}") from None
 
 
-def _secret(option: _Option, one: _Field) -> str:
+def _value(option: _Option, one: _Field) -> str:
     if not one.variable:
-        return ""
+        return one.value
     try:
-        return _variable(one.variable)
+        return read_variable(one.variable)
     except SoundcheckError as error:
         raise SoundcheckError(f"--stt-{option.name} {one.name}: {error}") from None
 

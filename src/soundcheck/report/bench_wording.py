@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from math import floor, log10
 from typing import Literal
 
-from soundcheck.report.bench import Bench, Capacity, Cause, Objective, Stage, Verdict
+from soundcheck.report.bench import Bench, Capacity, Objective, Stage, Verdict
 from soundcheck.report.printable import one_line
 from soundcheck.report.wording import duration, plural
 
@@ -223,14 +223,12 @@ def _failure(bench: Bench) -> str:
     if not _succeeded(bench):
         return "No request succeeded"
     verified = sum(stage.counts.verified for stage in bench.measured)
-    wrong = sum(one.count for stage in bench.measured for one in stage.errors if _is_wrong(one))
+    wrong = sum(
+        one.count for stage in bench.measured for one in stage.errors if one.cause == "wrong-text"
+    )
     if verified and wrong == verified:
         return f"All answers that were compared are wrong ({wrong} of {verified})"
     return TITLES["failed"]
-
-
-def _is_wrong(one: Cause) -> bool:
-    return one.cause == "wrong-text"
 
 
 def _succeeded(bench: Bench) -> int:
